@@ -1,0 +1,434 @@
+//! Chunks to messages, under any split of the input and any interleaving of chunk streams.
+//!
+//! A payload is copied once, from the socket's buffer into its message's, which grows as bytes
+//! come and never on a declared length alone. What a peer can make a reader hold is
+//! [`Limits::held_bytes_max`].
+//!
+//! ```text
+//!            header whole                     chunk whole, message not
+//!  Header ─────────────────▶ Payload ──────────────────────────────────▶ Header
+//!     ▲                         │ message whole: handed out, and obeyed
+//!     └─────────────────────────┘ if it is Set Chunk Size or Abort
+//! ```
+//!
+//! Peers differ in two ways that are met here:
+//!
+//! * librtmp's ping opens chunk stream 2 with a type 1 header; so a type 1 header may open a chunk
+//!   stream: on message stream 0, counting from time 0.
+//! * Adobe's programs, and ffmpeg and librtmp since 2015, repeat an extended timestamp on every
+//!   type 3 chunk; older ffmpeg and librtmp do not. The first such chunk decides for the
+//!   connection: four bytes that equal the timestamp are one.
+
+use super::EXTENDED;
+use crate::{
+    Error, Limits,
+    limits::{CHUNK_SIZE_DEFAULT, PAYLOAD_BYTES_MAX, READ_AHEAD_BYTES_MAX},
+    message::{Control, Message},
+};
+use bytes::Bytes;
+
+/// The longest basic header, message header and extended timestamp together.
+const HEADER_BYTES_MAX: usize = 3 + 11 + 4;
+
+/// The size of an extended timestamp.
+const EXTENDED_BYTES: usize = 4;
+
+/// What one chunk stream costs beside its payload; twice its size, for the table grows by doubling.
+pub(crate) const STREAM_STATE_BYTES: usize = 2 * size_of::<ChunkStream>();
+
+/// Takes bytes under any split, gives whole messages.
+#[derive(Debug)]
+pub struct Reader {
+    limits: Limits,
+    chunk_size: usize,
+    expected: Expected,
+    /// The header under way.
+    header: [u8; HEADER_BYTES_MAX],
+    header_len: usize,
+    /// Few, so a list is faster than a map.
+    streams: Vec<ChunkStream>,
+    /// Of all unfinished messages together, as allocated.
+    partial_bytes: usize,
+    /// Whether the peer repeats extended timestamps on type 3 chunks; unknown until one was seen.
+    repeats_extended: Option<bool>,
+    /// Bytes taken since the handshake.
+    offset: u64,
+}
+
+/// What the next byte belongs to.
+#[derive(Debug, Clone, Copy)]
+enum Expected {
+    Header,
+    /// So many more bytes of this chunk, which belong to `streams[stream]`.
+    Payload {
+        stream: usize,
+        missing: usize,
+    },
+}
+
+/// What a chunk stream remembers: its last header, and the message under way.
+#[derive(Debug)]
+struct ChunkStream {
+    id: u32,
+    /// Absolute, of the last message begun.
+    timestamp: u32,
+    /// What a type 3 header that begins a message adds.
+    delta: u32,
+    /// What the extended timestamp of the last type 0, 1 or 2 header held, if it had one.
+    extended: Option<u32>,
+    length: usize,
+    type_id: u8,
+    message_stream_id: u32,
+    /// Whether a message is under way; if not, `payload` is empty and holds no memory.
+    open: bool,
+    payload: Vec<u8>,
+}
+
+impl ChunkStream {
+    fn missing(&self) -> usize {
+        self.length.saturating_sub(self.payload.len())
+    }
+}
+
+/// The parts of a header that is whole.
+struct Header<'a> {
+    header_type: u8,
+    chunk_stream_id: u32,
+    /// The 11, 7, 3 or 0 bytes.
+    message_header: &'a [u8],
+    extended: Option<[u8; EXTENDED_BYTES]>,
+}
+
+impl Reader {
+    /// A reader for the bytes that follow the handshake.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            limits: limits.clone(),
+            chunk_size: CHUNK_SIZE_DEFAULT as usize,
+            expected: Expected::Header,
+            header: [0; HEADER_BYTES_MAX],
+            header_len: 0,
+            streams: Vec::new(),
+            partial_bytes: 0,
+            repeats_extended: None,
+            offset: 0,
+        }
+    }
+
+    /// Sets the longest payload that is taken from the next message on: short while the peer may
+    /// only send commands, longer once it may publish.
+    pub fn set_message_bytes_max(&mut self, bytes: usize) {
+        self.limits.message_bytes_max = bytes;
+    }
+
+    /// Takes bytes from the front of `input` up to the end of the next message.
+    ///
+    /// `None` when all of `input` is taken and no message is whole. Set Chunk Size and Abort are
+    /// obeyed here, and handed out as well.
+    ///
+    /// # Errors
+    /// If the peer breaks the chunk layer's rules or a limit. The reader is of no more use then.
+    pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Message>, Error> {
+        loop {
+            match self.expected {
+                Expected::Header => {
+                    let Some((stream, missing)) = self.read_header(input)? else {
+                        return Ok(None);
+                    };
+                    self.expected = Expected::Payload { stream, missing };
+                }
+                Expected::Payload { stream, missing } => {
+                    let now = missing.min(input.len());
+                    let bytes = self.take(input, now);
+                    self.append(stream, bytes)?;
+                    if now < missing {
+                        self.expected = Expected::Payload {
+                            stream,
+                            missing: missing - now,
+                        };
+                        return Ok(None);
+                    }
+                    self.expected = Expected::Header;
+                    if let Some(message) = self.finish(stream) {
+                        self.obey(&message)?;
+                        return Ok(Some(message));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What this reader holds for its peer at the moment, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.partial_bytes + self.streams.capacity() * size_of::<ChunkStream>()
+    }
+
+    fn take<'a>(&mut self, input: &mut &'a [u8], bytes: usize) -> &'a [u8] {
+        let (taken, rest) = input.split_at(bytes);
+        *input = rest;
+        self.offset += bytes as u64;
+        taken
+    }
+
+    /// Reads a chunk's header; says to which stream its payload belongs and how long that is.
+    fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<(usize, usize)>, Error> {
+        loop {
+            let needed = self.header_needed();
+            if self.header_len == needed {
+                break;
+            }
+            let now = (needed - self.header_len).min(input.len());
+            if now == 0 {
+                return Ok(None);
+            }
+            let bytes = self.take(input, now);
+            self.header[self.header_len..self.header_len + now].copy_from_slice(bytes);
+            self.header_len += now;
+        }
+        let bytes = self.header;
+        let header = Header::split(&bytes[..self.header_len]);
+        let offset = self.offset - self.header_len as u64;
+        self.header_len = 0;
+        let stream = self.stream_of(&header, offset)?;
+        if self.streams[stream].open {
+            return self.continue_message(stream, &header, offset).map(Some);
+        }
+        self.begin_message(stream, &header, offset).map(Some)
+    }
+
+    /// How long the header under way is, as far as its bytes so far say.
+    fn header_needed(&self) -> usize {
+        let known = &self.header[..self.header_len];
+        let Some(first) = known.first() else { return 1 };
+        let plain = basic_header_len(*first) + message_header_len(first >> 6);
+        if known.len() < plain {
+            return plain;
+        }
+        let header = Header::split(&known[..plain]);
+        let extended = match header.message_header {
+            [t2, t1, t0, ..] => u32::from_be_bytes([0, *t2, *t1, *t0]) == EXTENDED,
+            _ => match self
+                .streams
+                .iter()
+                .find(|stream| stream.id == header.chunk_stream_id)
+            {
+                Some(stream) if stream.open && self.repeats_extended == Some(false) => false,
+                Some(stream) => stream.extended.is_some(),
+                None => false,
+            },
+        };
+        plain + if extended { EXTENDED_BYTES } else { 0 }
+    }
+
+    /// Finds the chunk stream of a header, or opens it.
+    fn stream_of(&mut self, header: &Header<'_>, offset: u64) -> Result<usize, Error> {
+        let id = header.chunk_stream_id;
+        if let Some(stream) = self.streams.iter().position(|stream| stream.id == id) {
+            return Ok(stream);
+        }
+        if header.header_type > 1 {
+            let header_type = header.header_type;
+            return Err(Error::NoEarlierHeader {
+                chunk_stream_id: id,
+                header_type,
+                offset,
+            });
+        }
+        if self.streams.len() >= self.limits.chunk_streams_max {
+            return Err(Error::TooManyChunkStreams {
+                max: self.limits.chunk_streams_max,
+            });
+        }
+        self.streams.push(ChunkStream {
+            id,
+            timestamp: 0,
+            delta: 0,
+            extended: None,
+            length: 0,
+            type_id: 0,
+            message_stream_id: 0,
+            open: false,
+            payload: Vec::new(),
+        });
+        Ok(self.streams.len() - 1)
+    }
+
+    fn begin_message(
+        &mut self,
+        at: usize,
+        header: &Header<'_>,
+        offset: u64,
+    ) -> Result<(usize, usize), Error> {
+        let stream = &mut self.streams[at];
+        let extended = header.extended.map(u32::from_be_bytes);
+        if let [t2, t1, t0, rest @ ..] = header.message_header {
+            stream.extended = extended;
+            stream.delta = extended.unwrap_or(u32::from_be_bytes([0, *t2, *t1, *t0]));
+            if let [l2, l1, l0, type_id, rest @ ..] = rest {
+                stream.length = u32::from_be_bytes([0, *l2, *l1, *l0]) as usize;
+                stream.type_id = *type_id;
+                if let [a, b, c, d] = *rest {
+                    stream.message_stream_id = u32::from_le_bytes([a, b, c, d]);
+                    // An absolute time; that it stands in `delta` too is what a type 3 header
+                    // that follows adds (5.3.1.2.4).
+                    stream.timestamp = 0;
+                }
+            }
+        } else if let Some(delta) = extended {
+            stream.delta = delta;
+        }
+        stream.timestamp = stream.timestamp.wrapping_add(stream.delta);
+
+        let max = self.limits.message_bytes_max.min(PAYLOAD_BYTES_MAX);
+        if stream.length > max {
+            let (type_id, bytes) = (stream.type_id, stream.length);
+            return Err(Error::MessageTooLong {
+                type_id,
+                bytes,
+                max,
+                offset,
+            });
+        }
+        stream.open = true;
+        Ok((at, stream.length.min(self.chunk_size)))
+    }
+
+    fn continue_message(
+        &mut self,
+        at: usize,
+        header: &Header<'_>,
+        offset: u64,
+    ) -> Result<(usize, usize), Error> {
+        let stream = &self.streams[at];
+        let (id, header_type, missing) = (stream.id, header.header_type, stream.missing());
+        if header_type != 3 {
+            return Err(Error::HeaderInsideMessage {
+                chunk_stream_id: id,
+                header_type,
+                missing,
+                offset,
+            });
+        }
+        let in_chunk = missing.min(self.chunk_size);
+        let (Some(expected), Some(found)) = (stream.extended, header.extended) else {
+            return Ok((at, in_chunk));
+        };
+        // With less than four bytes in the chunk nothing can be told; the specification holds.
+        if self.repeats_extended.is_none() && in_chunk >= EXTENDED_BYTES {
+            let repeats = u32::from_be_bytes(found) == expected;
+            self.repeats_extended = Some(repeats);
+            if !repeats {
+                self.append(at, &found)?;
+                return Ok((at, in_chunk - EXTENDED_BYTES));
+            }
+        }
+        Ok((at, in_chunk))
+    }
+
+    /// Adds payload to a message, within the limits.
+    fn append(&mut self, at: usize, bytes: &[u8]) -> Result<(), Error> {
+        let stream = &mut self.streams[at];
+        let (len, capacity) = (stream.payload.len(), stream.payload.capacity());
+        let wanted = len + bytes.len();
+        if wanted > capacity {
+            let ahead = wanted
+                .max(READ_AHEAD_BYTES_MAX)
+                .max(2 * capacity)
+                .min(stream.length);
+            self.partial_bytes += ahead - capacity;
+            if self.partial_bytes > self.limits.partial_bytes_max {
+                return Err(Error::TooManyPartialBytes {
+                    max: self.limits.partial_bytes_max,
+                });
+            }
+            stream.payload.reserve_exact(ahead - len);
+        }
+        stream.payload.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// The message of this stream, if it is whole.
+    fn finish(&mut self, at: usize) -> Option<Message> {
+        if self.streams[at].missing() > 0 {
+            return None;
+        }
+        let payload = Bytes::from(self.close(at));
+        let stream = &self.streams[at];
+        Some(Message {
+            chunk_stream_id: stream.id,
+            timestamp: stream.timestamp,
+            type_id: stream.type_id,
+            message_stream_id: stream.message_stream_id,
+            payload,
+        })
+    }
+
+    /// Ends the message under way on this stream, whole or not.
+    fn close(&mut self, at: usize) -> Vec<u8> {
+        let stream = &mut self.streams[at];
+        stream.open = false;
+        let payload = std::mem::take(&mut stream.payload);
+        self.partial_bytes = self.partial_bytes.saturating_sub(payload.capacity());
+        payload
+    }
+
+    /// Does what the two messages that concern the chunk layer ask for.
+    fn obey(&mut self, message: &Message) -> Result<(), Error> {
+        match Control::parse_chunk_control(message)? {
+            Some(Control::SetChunkSize(size)) => self.chunk_size = size as usize,
+            Some(Control::Abort { chunk_stream_id }) => {
+                if let Some(at) = self
+                    .streams
+                    .iter()
+                    .position(|stream| stream.id == chunk_stream_id)
+                {
+                    drop(self.close(at));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Header<'a> {
+    /// Cuts whole headers only; `bytes` is as long as they are.
+    fn split(bytes: &'a [u8]) -> Self {
+        let first = bytes.first().copied().unwrap_or_default();
+        let header_type = first >> 6;
+        let (basic, rest) = bytes.split_at(basic_header_len(first).min(bytes.len()));
+        let chunk_stream_id = match *basic {
+            [_, low] => 64 + u32::from(low),
+            [_, low, high] => 64 + u32::from(u16::from_le_bytes([low, high])),
+            _ => u32::from(first & 0x3F),
+        };
+        let (message_header, extended) =
+            rest.split_at(message_header_len(header_type).min(rest.len()));
+        let extended = extended.first_chunk().copied();
+        Self {
+            header_type,
+            chunk_stream_id,
+            message_header,
+            extended,
+        }
+    }
+}
+
+/// 1, 2 or 3 bytes, by the low six bits of the first (5.3.1.1).
+fn basic_header_len(first: u8) -> usize {
+    match first & 0x3F {
+        0 => 2,
+        1 => 3,
+        _ => 1,
+    }
+}
+
+/// By header type (5.3.1.2).
+fn message_header_len(header_type: u8) -> usize {
+    match header_type {
+        0 => 11,
+        1 => 7,
+        2 => 3,
+        _ => 0,
+    }
+}
