@@ -63,6 +63,9 @@ impl Frame {
 
     /// The same frame at another time; the body is shared, not copied.
     pub fn at(&self, dts: MediaTime) -> Self {
-        Self { dts, ..self.clone() }
+        Self {
+            dts,
+            ..self.clone()
+        }
     }
 }

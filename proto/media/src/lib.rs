@@ -5,7 +5,7 @@
 //! * [`time`]: [`MediaTime`], the stream's own clock in milliseconds.
 //! * [`path`]: [`StreamPath`], `vhost/app/name`, the one name of a live stream.
 //! * [`frame`]: [`Frame`], the hub's currency: one FLV tag body's worth of media with its `dts`.
-//! * [`codec`]: reads codec set-up records (avcC, hvcC, av1C, AudioSpecificConfig).
+//! * [`codec`]: [`Codec`] by name, [`CodecConfig`] read from avcC, hvcC, av1C, AudioSpecificConfig, ….
 //!
 //! Nothing here knows a socket, a clock or a container format.
 //!
@@ -24,7 +24,7 @@ pub mod frame;
 pub mod path;
 pub mod time;
 
-pub use codec::Codec;
+pub use codec::{Codec, CodecConfig};
 pub use frame::{Frame, Kind, Role};
 pub use path::StreamPath;
 pub use time::MediaTime;

@@ -68,7 +68,10 @@ impl StreamPath {
         let (app, name) = joined.split_once('/').unwrap_or((&joined, ""));
         check("vhost", vhost)?;
         if vhost.contains('/') {
-            return Err(PathError::Character { part: "vhost", character: '/' });
+            return Err(PathError::Character {
+                part: "vhost",
+                character: '/',
+            });
         }
         check("app", app)?;
         check("name", name)?;
@@ -104,7 +107,10 @@ impl StreamPath {
 
 fn check(part: &'static str, text: &str) -> Result<(), PathError> {
     if text.len() > PART_BYTES_MAX {
-        return Err(PathError::TooLong { part, bytes: text.len() });
+        return Err(PathError::TooLong {
+            part,
+            bytes: text.len(),
+        });
     }
     for segment in text.split('/') {
         match segment {
@@ -148,11 +154,17 @@ mod tests {
 
     #[test]
     fn every_client_s_cut_of_one_url_is_one_stream() {
-        for (app, name) in
-            [("live", "room/cam"), ("live/room", "cam"), ("/live/", "room/cam"), ("live/room/", "cam")]
-        {
+        for (app, name) in [
+            ("live", "room/cam"),
+            ("live/room", "cam"),
+            ("/live/", "room/cam"),
+            ("live/room/", "cam"),
+        ] {
             let path = StreamPath::new("h", app, name).expect("a good path");
-            assert_eq!((path.vhost(), path.app(), path.name()), ("h", "live", "room/cam"));
+            assert_eq!(
+                (path.vhost(), path.app(), path.name()),
+                ("h", "live", "room/cam")
+            );
             assert_eq!(path.as_str().parse(), Ok(path));
         }
     }
@@ -170,11 +182,31 @@ mod tests {
             ("h", "live", "", "the name is empty"),
             ("", "live", "a", "the vhost is empty"),
             ("h", "live", "a//b", "the name is empty"),
-            ("h", "live", "../../etc/passwd", "the name holds the segment `..` or `.`"),
+            (
+                "h",
+                "live",
+                "../../etc/passwd",
+                "the name holds the segment `..` or `.`",
+            ),
             ("h", "..", "a", "the app holds the segment `..` or `.`"),
-            ("h/i", "live", "a", "the vhost holds '/', which a stream path may not"),
-            ("h", "live", "a\nb", r"the name holds '\n', which a stream path may not"),
-            ("h", "live", &long, "the name has 256 bytes, at most 255 are allowed"),
+            (
+                "h/i",
+                "live",
+                "a",
+                "the vhost holds '/', which a stream path may not",
+            ),
+            (
+                "h",
+                "live",
+                "a\nb",
+                r"the name holds '\n', which a stream path may not",
+            ),
+            (
+                "h",
+                "live",
+                &long,
+                "the name has 256 bytes, at most 255 are allowed",
+            ),
         ] {
             let refused = StreamPath::new(vhost, app, name).expect_err(name);
             assert_eq!(refused.to_string(), error);

@@ -99,7 +99,10 @@ mod tests {
             assert_eq!(day_50.unwrap_wire(next.wire()), next);
         }
         let before_the_wrap = MediaTime::from_millis(i64::from(u32::MAX));
-        assert_eq!(before_the_wrap.unwrap_wire(9), MediaTime::from_millis((1 << 32) + 9));
+        assert_eq!(
+            before_the_wrap.unwrap_wire(9),
+            MediaTime::from_millis((1 << 32) + 9)
+        );
     }
 
     #[test]
