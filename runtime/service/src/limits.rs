@@ -1,0 +1,26 @@
+//! Every bound of the process's own machinery, and how it was chosen.
+
+use std::time::Duration;
+
+/// The largest config file, in bytes. A thousand vhosts of a kilobyte each fit; a device file or a
+/// log given by mistake does not fill memory.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// How far a misspelt key may be from a known one, in edits, to be suggested: a third of its
+/// length, but never more than this. Beyond three edits a suggestion misleads more than it helps.
+pub const NEAREST_KEY_EDITS_MAX: usize = 3;
+
+/// How often histograms are folded. Until then they keep every sample; the exporter's own default
+/// is five seconds as well.
+pub const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long a drain may take where the config says nothing: Kubernetes kills after 30 s, so this
+/// leaves five for the last words.
+pub const DRAIN_DEADLINE_DEFAULT: Duration = Duration::from_secs(25);
+
+/// How long the program has, once told to stop now, before it is abandoned. Closing sockets takes
+/// milliseconds; a task that needs longer than this hangs.
+pub const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// How long the admin port may take to finish its running answers when the program ends.
+pub const ADMIN_CLOSE_GRACE: Duration = Duration::from_secs(1);

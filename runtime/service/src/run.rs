@@ -1,0 +1,207 @@
+//! Composes a program: command line, config, logs, metrics, signals; then its own main; then the
+//! exit code.
+//!
+//! | Code | Meaning |
+//! | --- | --- |
+//! | 0 | ended as asked, also after a drain |
+//! | 1 | failed, or did not end in time and was abandoned |
+//! | 2 | the command line or the config is wrong; nothing was started |
+
+use std::{process::ExitCode, time::Duration};
+
+use axum::Router;
+
+use crate::{
+    Common, Drain, Readiness,
+    admin::{self, Admin},
+    build::BUILD,
+    config, drain, limits, metrics, telemetry,
+};
+
+/// The exit code of a wrong command line or config.
+pub const EXIT_USAGE: u8 = 2;
+
+/// What a program is called and how wide it runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    name: &'static str,
+    role: &'static str,
+    worker_threads: usize,
+}
+
+impl Program {
+    /// `name` is the executable's, `role` what it is in the cluster: `origin`, `edge`, `controller`.
+    pub const fn new(name: &'static str, role: &'static str) -> Self {
+        Self {
+            name,
+            role,
+            worker_threads: 2,
+        }
+    }
+
+    /// How many threads the process's own runtime has; two if not said. Shards have their own.
+    pub const fn worker_threads(self, worker_threads: usize) -> Self {
+        Self {
+            worker_threads,
+            ..self
+        }
+    }
+}
+
+/// The parts of a program's config that its process needs.
+pub trait Settings {
+    /// What is logged, and how.
+    fn log(&self) -> &telemetry::Config;
+
+    /// How long a drain may take.
+    fn drain_deadline(&self) -> Duration {
+        limits::DRAIN_DEADLINE_DEFAULT
+    }
+}
+
+/// What the process gives to its program; cheap to clone.
+#[derive(Clone)]
+pub struct Process {
+    /// When to take nothing new, and when to stop.
+    pub drain: Drain,
+    /// What must hold before the node takes work.
+    pub readiness: Readiness,
+    /// The process's metrics.
+    pub metrics: metrics::Handle,
+}
+
+impl Process {
+    /// Answers probes and scrapes at `config.listen`, and `extra` beside them. The port stays up
+    /// through a drain: close it last, or let the process's end close it.
+    ///
+    /// # Errors
+    /// If the address cannot be had.
+    pub async fn serve_admin(
+        &self,
+        config: &admin::Config,
+        extra: Router,
+    ) -> Result<Admin, admin::ListenError> {
+        let Self {
+            drain,
+            readiness,
+            metrics,
+        } = self.clone();
+        admin::serve(
+            config,
+            admin::Shown {
+                metrics,
+                readiness,
+                drain,
+            },
+            extra,
+        )
+        .await
+    }
+}
+
+/// Runs a program to its end: loads its config as `args` say, sets up logs, metrics and signals,
+/// and awaits `main`, which ends by itself once [`Process::drain`] says so.
+///
+/// A `main` that does not end within [`limits::STOP_GRACE`] of [`Drain::stopping`] is abandoned.
+pub fn run<C, F>(program: &Program, args: &Common, main: F) -> ExitCode
+where
+    C: config::Config + Settings,
+    F: AsyncFnOnce(C, Process) -> anyhow::Result<()>,
+{
+    if let Some(text) = printed::<C>(args) {
+        return print(&text);
+    }
+    let loaded = match config::load::<C>(args.config.as_deref()) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            eprintln!("{}: {error}", program.name);
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    if args.check {
+        return print("the config is good\n");
+    }
+    let config = loaded.config;
+    telemetry::init(config.log());
+    for variable in &loaded.ignored {
+        tracing::debug!(variable, "environment variable is no config key, ignored");
+    }
+    tracing::info!(
+        program = program.name,
+        version = BUILD.version,
+        commit = BUILD.commit,
+        target = BUILD.target,
+        pid = std::process::id(),
+        config = args
+            .config
+            .as_ref()
+            .map(|file| tracing::field::display(file.display())),
+        "starts"
+    );
+    match start(program, config, main) {
+        Ok(()) => {
+            tracing::info!(program = program.name, "ends");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!(
+                program = program.name,
+                error = format!("{error:#}"),
+                "ends in failure"
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start<C, F>(program: &Program, config: C, main: F) -> anyhow::Result<()>
+where
+    C: config::Config + Settings,
+    F: AsyncFnOnce(C, Process) -> anyhow::Result<()>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(program.worker_threads)
+        .thread_name(program.role)
+        .enable_all()
+        .build()?;
+    let metrics = metrics::install(program.role)?;
+    let drain = Drain::new(config.drain_deadline());
+    let process = Process {
+        drain: drain.clone(),
+        readiness: Readiness::new(),
+        metrics,
+    };
+    let ended = runtime.block_on(async {
+        let signals = drain::Signals::catch()?;
+        let metrics = process.metrics.clone();
+        let abandoned = async {
+            drain.supervise(signals).await;
+            tokio::time::sleep(limits::STOP_GRACE).await;
+        };
+        tokio::select! {
+            ended = Box::pin(main(config, process)) => ended,
+            () = abandoned => anyhow::bail!("did not end within {:?} of its stop", limits::STOP_GRACE),
+            () = metrics.upkeep() => unreachable!("upkeep has no end"),
+        }
+    });
+    runtime.shutdown_timeout(limits::STOP_GRACE);
+    ended
+}
+
+fn printed<C: config::Config>(args: &Common) -> Option<String> {
+    if args.print_schema {
+        return Some(config::schema::<C>());
+    }
+    if args.print_reference {
+        return Some(config::reference::<C>());
+    }
+    args.print_example.then(config::example::<C>)
+}
+
+fn print(text: &str) -> ExitCode {
+    use std::io::Write;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
