@@ -430,7 +430,7 @@ mod tests {
         let record = hex("0101600000009000000000005df000fcfdf8f800000f01a1000100044201");
         for (bytes, error) in [
             (
-                22,
+                21,
                 "h265 set-up record ends too early: the fixed part has no end",
             ),
             (
