@@ -1,2 +1,61 @@
-//! To be written.
-fn main() {}
+//! The program `weir`: a whole cluster on one machine, and the operator's command line.
+//!
+//! In reading order:
+//!
+//! * [`up`]: `weir up`, the cluster as child processes.
+//! * [`state`]: what that leaves on disk, and how the other subcommands find it.
+//! * [`rest`]: asks a controller.
+//!
+//! One thread serves all of it; nothing here is on a hot path.
+
+mod rest;
+mod state;
+mod up;
+
+use clap::{Parser, Subcommand};
+use std::{io, process::ExitCode};
+
+/// Weir, a live-streaming CDN: run a cluster on this machine, look at one, play and publish.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, after_help = "Start here:  weir up --demo")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(up::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Fails only if somebody has installed one before, and nobody is before us.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let ended = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        runtime.block_on(async {
+            match cli.command {
+                Command::Up(options) => up::run(options).await,
+            }
+        })
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("weir: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whoever read our output has seen enough (`weir streams | head -1`).
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<io::Error>());
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,195 @@
+//! What a cluster consists of: its programs, their addresses, and their configs as YAML.
+//!
+//! Decided whole before anything starts, from the command line and from what ports are free.
+
+use super::{
+    Options,
+    ports::{Moved, PortError, Ports, Wish},
+};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+};
+
+/// RTMP's own port; the origin takes it, edges the next ones.
+const RTMP_PORT: u16 = 1935;
+/// Where SRS serves HTTP streams, and operators look for them.
+const HTTP_PORT: u16 = 8080;
+/// The controller's REST API.
+const REST_PORT: u16 = 7080;
+/// The controller's gRPC, for nodes.
+const GRPC_PORT: u16 = 7070;
+/// Health and metrics: the controller's, then the nodes'.
+const ADMIN_PORT: u16 = 7090;
+
+/// Which of the programs a child runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    Controller,
+    Origin,
+    Edge,
+}
+
+impl Program {
+    /// All of them, in the order in which they start.
+    pub(crate) const ALL: [Self; 3] = [Self::Controller, Self::Origin, Self::Edge];
+
+    /// The executable's and the cargo package's name.
+    pub(crate) fn executable(self) -> &'static str {
+        match self {
+            Self::Controller => "weir-controller",
+            Self::Origin => "weir-origin",
+            Self::Edge => "weir-edge",
+        }
+    }
+}
+
+/// One program of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// `controller`, `origin-1`, `edge-2`.
+    pub(crate) name: String,
+    /// What it runs.
+    pub(crate) program: Program,
+    /// Where it answers `/readyz` and `/metrics`.
+    pub(crate) admin: SocketAddr,
+    /// Its listeners beyond that.
+    pub(crate) listens: Listens,
+}
+
+/// The addresses that make a member useful.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listens {
+    /// A controller's.
+    Control { rest: SocketAddr, grpc: SocketAddr },
+    /// A media node's.
+    Media { rtmp: SocketAddr, http: SocketAddr },
+}
+
+/// A cluster that has not started yet.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// In the order in which they start: the controller, origins, edges.
+    pub(crate) members: Vec<Member>,
+    /// The controller's REST API.
+    pub(crate) rest: SocketAddr,
+    grpc: SocketAddr,
+}
+
+impl Plan {
+    /// Gives every listener of `options`' cluster a port.
+    ///
+    /// Media listens where the options say; the controller and the admin ports, which ask nobody for
+    /// a password, on this machine alone.
+    ///
+    /// # Errors
+    /// If a port that the options name is taken, or none is free.
+    pub(crate) fn new<F: Fn(SocketAddr) -> Option<u16>>(
+        options: &Options,
+        mut ports: Ports<F>,
+    ) -> Result<(Self, Vec<Moved>), PortError> {
+        let inside = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let nodes = options.origins + options.edges;
+        let rtmp = Wish::new(options.rtmp, RTMP_PORT);
+        let http = Wish::new(options.http, HTTP_PORT);
+        let rtmp = ports.row("RTMP", rtmp, options.listen, nodes)?;
+        let http = ports.row("HTTP", http, options.listen, nodes)?;
+        let mut one = |what, given, well_known| {
+            let row = ports.row(what, Wish::new(given, well_known), inside, 1)?;
+            row.first().copied().ok_or(PortError::None {
+                what,
+                ip: inside,
+                from: well_known,
+            })
+        };
+        let rest = one("REST", options.rest, REST_PORT)?;
+        let grpc = one("gRPC", options.grpc, GRPC_PORT)?;
+        let admin = Wish::new(options.admin, ADMIN_PORT);
+        let mut admin = ports.row("admin", admin, inside, nodes + 1)?.into_iter();
+
+        let names = std::iter::once((Program::Controller, "controller".to_owned()))
+            .chain((1..=options.origins).map(|n| (Program::Origin, format!("origin-{n}"))))
+            .chain((1..=options.edges).map(|n| (Program::Edge, format!("edge-{n}"))));
+        let media = rtmp
+            .into_iter()
+            .zip(http)
+            .map(|(rtmp, http)| Listens::Media { rtmp, http });
+        let listens = std::iter::once(Listens::Control { rest, grpc }).chain(media);
+        let members = names
+            .zip(listens)
+            .zip(&mut admin)
+            .map(|(((program, name), listens), admin)| Member {
+                name,
+                program,
+                admin,
+                listens,
+            })
+            .collect();
+        Ok((
+            Self {
+                members,
+                rest,
+                grpc,
+            },
+            ports.moved(),
+        ))
+    }
+
+    /// The members of one kind with their media listeners, as somebody on this machine reaches them.
+    pub(crate) fn media(
+        &self,
+        program: Program,
+    ) -> impl Iterator<Item = (&str, SocketAddr, SocketAddr)> {
+        self.members
+            .iter()
+            .filter(move |member| member.program == program)
+            .filter_map(|member| match member.listens {
+                Listens::Media { rtmp, http } => {
+                    Some((member.name.as_str(), reachable(rtmp), reachable(http)))
+                }
+                Listens::Control { .. } => None,
+            })
+    }
+
+    /// A member's whole config file. `state` is where it may keep what it must remember.
+    pub(crate) fn config(&self, member: &Member, state: &Path) -> String {
+        let Member { name, admin, .. } = member;
+        let state = quoted(&state.display().to_string());
+        let head = format!(
+            "# Written by `weir up` at each start; change a copy, not this.\n\
+             log:\n  format: human\n\
+             admin:\n  listen: \"{admin}\"\n"
+        );
+        match member.listens {
+            Listens::Control { rest, grpc } => format!(
+                "{head}\
+                 rest:\n  listen: \"{rest}\"\n\
+                 grpc:\n  listen: \"{grpc}\"\n\
+                 store:\n  path: {state}\n"
+            ),
+            Listens::Media { rtmp, http } => format!(
+                "{head}\
+                 node:\n  name: {name}\n  region: local\n\
+                 rtmp:\n  listen: \"{rtmp}\"\n\
+                 http:\n  listen: \"{http}\"\n\
+                 controllers:\n  - \"http://{grpc}\"\n",
+                grpc = self.grpc,
+            ),
+        }
+    }
+}
+
+/// How this machine reaches a listener: one that listens everywhere also listens here.
+fn reachable(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(ip, listener.port())
+}
+
+/// A YAML double-quoted scalar, which JSON's string is.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
