@@ -49,7 +49,16 @@ pub struct Loaded<T> {
     /// The config; valid.
     pub config: T,
     /// Variables that begin with `WEIR_` and are no key, by name.
-    pub ignored: Vec<String>,
+    pub ignored: Vec<Ignored>,
+}
+
+/// A variable that was passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// Its name.
+    pub name: String,
+    /// The key that may have been meant.
+    pub nearest: Option<String>,
 }
 
 /// Loads `file`, or only defaults, and the process's environment over it.

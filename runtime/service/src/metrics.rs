@@ -4,7 +4,9 @@
 //! and [`without_help`] find it. Names are `weir_<noun>_<unit>[_total]`; label sets are bounded: a
 //! stream or a player is never a label.
 
-use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use std::convert::Infallible;
+
+use ::metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 
@@ -27,7 +29,6 @@ const BYTES: [f64; 10] = [
 pub struct Metric {
     kind: Kind,
     name: &'static str,
-    unit: Option<Unit>,
     help: &'static str,
 }
 
@@ -44,7 +45,7 @@ impl Metric {
         Self {
             kind: Kind::Counter,
             name,
-            unit: None,
+
             help,
         }
     }
@@ -54,7 +55,7 @@ impl Metric {
         Self {
             kind: Kind::Gauge,
             name,
-            unit: None,
+
             help,
         }
     }
@@ -64,7 +65,7 @@ impl Metric {
         Self {
             kind: Kind::Histogram,
             name,
-            unit: None,
+
             help,
         }
     }
@@ -83,18 +84,11 @@ impl Metric {
 /// Gives metrics their help text; to be called after [`install`] and before the first sample.
 /// Describing a name again replaces its text.
 pub fn describe(metrics: &[Metric]) {
-    for &Metric {
-        kind,
-        name,
-        unit,
-        help,
-    } in metrics
-    {
-        let unit = unit.unwrap_or(Unit::Count);
+    for &Metric { kind, name, help } in metrics {
         match kind {
-            Kind::Counter => describe_counter!(name, unit, help),
-            Kind::Gauge => describe_gauge!(name, unit, help),
-            Kind::Histogram => describe_histogram!(name, unit, help),
+            Kind::Counter => describe_counter!(name, help),
+            Kind::Gauge => describe_gauge!(name, help),
+            Kind::Histogram => describe_histogram!(name, help),
         }
     }
 }
@@ -144,7 +138,7 @@ impl Handle {
     }
 
     /// Folds histograms for ever, so that samples do not pile up between scrapes.
-    pub async fn upkeep(&self) {
+    pub async fn upkeep(&self) -> Infallible {
         let mut tick = tokio::time::interval(limits::METRICS_UPKEEP_INTERVAL);
         loop {
             tick.tick().await;

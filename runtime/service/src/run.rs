@@ -123,8 +123,11 @@ where
     }
     let config = loaded.config;
     telemetry::init(config.log());
-    for variable in &loaded.ignored {
-        tracing::debug!(variable, "environment variable is no config key, ignored");
+    for config::Ignored { name, nearest } in &loaded.ignored {
+        match nearest {
+            Some(nearest) => tracing::warn!(name, nearest, "this variable is no config key"),
+            None => tracing::debug!(name, "this variable is no config key"),
+        }
     }
     tracing::info!(
         program = program.name,
@@ -181,7 +184,7 @@ where
         tokio::select! {
             ended = Box::pin(main(config, process)) => ended,
             () = abandoned => anyhow::bail!("did not end within {:?} of its stop", limits::STOP_GRACE),
-            () = metrics.upkeep() => unreachable!("upkeep has no end"),
+            never = metrics.upkeep() => match never {},
         }
     });
     runtime.shutdown_timeout(limits::STOP_GRACE);

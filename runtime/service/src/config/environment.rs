@@ -10,7 +10,7 @@
 use serde_json::Value;
 
 use super::{
-    Config,
+    Config, Ignored,
     error::{Error, Fault, nearest},
     reference::Key,
 };
@@ -22,7 +22,7 @@ pub const PREFIX: &str = "WEIR_";
 #[derive(Debug, Default)]
 pub(super) struct Overrides {
     entries: Vec<Override>,
-    pub(super) ignored: Vec<String>,
+    pub(super) ignored: Vec<Ignored>,
 }
 
 #[derive(Debug)]
@@ -47,12 +47,14 @@ pub(super) fn select<T: Config>(
         if known || path.len() > 1 {
             overrides.entries.push(Override { name, path, text });
         } else {
-            overrides.ignored.push(name);
+            let known = top_level.iter().map(String::as_str);
+            let nearest = path.first().and_then(|first| nearest(first, known));
+            overrides.ignored.push(Ignored { name, nearest });
         }
     }
     // A section comes before its keys, and an error does not depend on the environment's order.
     overrides.entries.sort_by(|a, b| a.path.cmp(&b.path));
-    overrides.ignored.sort();
+    overrides.ignored.sort_by(|a, b| a.name.cmp(&b.name));
     overrides
 }
 

@@ -155,6 +155,7 @@ fn a_variable_wins_over_the_file_and_its_value_is_yaml() {
         ("WEIR_FORWARD__0__URL", "rtmp://b/live"),
         ("WEIR_VHOSTS__X__GOP_CACHE", "true"),
         ("WEIR_ORIGIN_PORT", "tcp://10.0.0.1:1935"),
+        ("WEIR_NAM", "typing error"),
         ("PATH", "/bin"),
     ];
     let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned()));
@@ -170,7 +171,17 @@ fn a_variable_wins_over_the_file_and_its_value_is_yaml() {
         }]
     );
     assert!(config.vhosts["x"].gop_cache);
-    assert_eq!(ignored, ["WEIR_ORIGIN_PORT"]);
+    let passed_over = |name: &str, nearest: Option<&str>| Ignored {
+        name: name.into(),
+        nearest: nearest.map(str::to_owned),
+    };
+    assert_eq!(
+        ignored,
+        [
+            passed_over("WEIR_NAM", Some("name")),
+            passed_over("WEIR_ORIGIN_PORT", None),
+        ]
+    );
 }
 
 #[test]
