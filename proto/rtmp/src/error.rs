@@ -98,4 +98,17 @@ pub enum Error {
         /// Its payload's length.
         bytes: usize,
     },
+    /// A command message is no AMF, or costs more than [`amf::Limits`] allow.
+    #[error("a command that cannot be read")]
+    Command(#[from] amf::Error),
+    /// A command message does not begin with a name.
+    #[error("a command without a name")]
+    CommandName,
+    /// The peer went on sending more than [`crate::Limits::undecided_bytes_max`] while its request
+    /// was being decided upon.
+    #[error("more than {max} bytes behind a request that is not decided yet")]
+    TooManyUndecidedBytes {
+        /// The limit.
+        max: usize,
+    },
 }

@@ -41,6 +41,11 @@ pub struct Limits {
     /// 64 KiB: a `connect` with tokens in its URLs has 0.3 to 4 KiB. Nobody who is not yet let in
     /// can make us hold more.
     pub command_bytes_max: usize,
+    /// What a peer may send on, in bytes, while a request of its is being decided upon.
+    ///
+    /// 1 MiB: some encoders send media at once behind `publish`, and the answer may take a hook's
+    /// round trip; a shell that stops reading meanwhile needs no more than one of its buffers.
+    pub undecided_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -50,17 +55,21 @@ impl Default for Limits {
             chunk_streams_max: 64,
             partial_bytes_max: 12 * 1024 * 1024,
             command_bytes_max: 64 * 1024,
+            undecided_bytes_max: 1024 * 1024,
         }
     }
 }
 
 impl Limits {
-    /// The most that a chunk reader holds for one peer, in bytes: payload buffers, and the state
-    /// of each chunk stream.
+    /// The most that a chunk reader holds for one peer at any moment, in bytes: unfinished
+    /// messages, the old buffer beside the new while the longest of them grows, and the state of
+    /// each chunk stream.
     pub fn held_bytes_max(&self) -> usize {
         let streams = self
             .chunk_streams_max
             .saturating_mul(crate::chunk::STREAM_STATE_BYTES);
-        self.partial_bytes_max.saturating_add(streams)
+        self.partial_bytes_max
+            .saturating_add(self.message_bytes_max)
+            .saturating_add(streams)
     }
 }

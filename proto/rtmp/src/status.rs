@@ -102,7 +102,7 @@ pub struct Status {
 
 impl Status {
     /// Good news.
-    pub fn status(code: &'static str, description: impl Into<String>) -> Self {
+    pub fn notice(code: &'static str, description: impl Into<String>) -> Self {
         Self::new(Level::Status, code, description)
     }
 
