@@ -28,3 +28,6 @@ pub struct MessageHeader {
     /// Which message stream it belongs to; 0 is the connection itself.
     pub message_stream_id: u32,
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,3 +93,6 @@ fn check_version(version: u8) -> Result<(), Error> {
         first_byte: version,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,3 +64,6 @@ pub struct Message {
     /// The body.
     pub payload: Bytes,
 }
+
+#[cfg(test)]
+mod tests;

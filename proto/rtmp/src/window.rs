@@ -34,3 +34,38 @@ impl Window {
         self.received_bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acknowledgement_is_due_at_half_a_window() {
+        let mut window = Window::default();
+        assert_eq!(window.receive(1_000_000), None, "before the peer asks");
+        window.set_size(1000);
+        assert_eq!(window.receive(1), Some(1_000_001));
+        assert_eq!(window.receive(499), None);
+        assert_eq!(window.receive(1), Some(1_000_501));
+        window.set_size(0);
+        assert_eq!(window.receive(1_000_000), None);
+        assert_eq!(window.received_bytes(), 2_000_501);
+    }
+
+    #[test]
+    fn the_sequence_number_wraps_at_32_bits() {
+        let mut window = Window::default();
+        window.set_size(u32::MAX);
+        assert_eq!(window.receive(u32::MAX as usize - 1), Some(u32::MAX - 1));
+        window.set_size(10);
+        assert_eq!(window.receive(7), Some(5));
+    }
+
+    #[test]
+    fn a_window_of_one_byte_acknowledges_every_byte() {
+        let mut window = Window::default();
+        window.set_size(1);
+        let acknowledged = [0, 1, 1].map(|bytes| window.receive(bytes));
+        assert_eq!(acknowledged, [None, Some(1), Some(2)]);
+    }
+}

@@ -48,11 +48,11 @@ pub struct Reader {
     /// Few, so a list is faster than a map.
     streams: Vec<ChunkStream>,
     /// Of all unfinished messages together, as allocated.
-    partial_bytes: usize,
+    pub(super) partial_bytes: usize,
     /// Whether the peer repeats extended timestamps on type 3 chunks; unknown until one was seen.
     repeats_extended: Option<bool>,
     /// Bytes taken since the handshake.
-    offset: u64,
+    pub(super) offset: u64,
 }
 
 /// What the next byte belongs to.
@@ -335,13 +335,12 @@ impl Reader {
                 .max(READ_AHEAD_BYTES_MAX)
                 .max(2 * capacity)
                 .min(stream.length);
-            self.partial_bytes += ahead - capacity;
-            if self.partial_bytes > self.limits.partial_bytes_max {
-                return Err(Error::TooManyPartialBytes {
-                    max: self.limits.partial_bytes_max,
-                });
+            let max = self.limits.partial_bytes_max;
+            if self.partial_bytes + (ahead - capacity) > max {
+                return Err(Error::TooManyPartialBytes { max });
             }
             stream.payload.reserve_exact(ahead - len);
+            self.partial_bytes += stream.payload.capacity() - capacity;
         }
         stream.payload.extend_from_slice(bytes);
         Ok(())
