@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use axum::{Router, routing::get};
-use clap::Parser;
 use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use service::{Common, Process, Program, Settings, admin, config, telemetry};
+use service::{Process, Program, Settings, admin, config, telemetry};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Validate, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -48,12 +47,12 @@ impl Settings for Config {
     }
 }
 
-const PROGRAM: Program = Program::new("idle", "example");
+const PROGRAM: Program = Program::new("idle", "example").about("Does nothing, observably");
 
 fn main() -> std::process::ExitCode {
     service::run(
         &PROGRAM,
-        &Common::parse(),
+        &PROGRAM.arguments(),
         async |config: Config, process: Process| {
             let asked = process.readiness.condition("asked to be ready");
             let extra = Router::new().route(

@@ -20,7 +20,7 @@
 //! ```no_run
 //! use garde::Validate;
 //! use serde::{Deserialize, Serialize};
-//! use service::{Common, Process, Program, admin, telemetry};
+//! use service::{Process, Program, admin, telemetry};
 //!
 //! /// The program's config: the sum of its parts' configs.
 //! #[derive(Debug, Clone, Serialize, Deserialize, Validate, schemars::JsonSchema)]
@@ -47,8 +47,7 @@
 //! const PROGRAM: Program = Program::new("weir-origin", "origin");
 //!
 //! fn main() -> std::process::ExitCode {
-//!     let args = <Common as clap::Parser>::parse();
-//!     service::run(&PROGRAM, &args, async |config: Config, process: Process| {
+//!     service::run(&PROGRAM, &PROGRAM.arguments(), async |config: Config, process: Process| {
 //!         let listening = process.readiness.condition("rtmp listener");
 //!         process.serve_admin(&config.admin, axum::Router::new()).await?;
 //!         listening.hold();

@@ -15,7 +15,7 @@ use crate::{
     Common, Drain, Readiness,
     admin::{self, Admin},
     build::BUILD,
-    config, drain, limits, metrics, telemetry,
+    cli, config, drain, limits, metrics, telemetry,
 };
 
 /// The exit code of a wrong command line or config.
@@ -26,6 +26,7 @@ pub const EXIT_USAGE: u8 = 2;
 pub struct Program {
     name: &'static str,
     role: &'static str,
+    about: &'static str,
     worker_threads: usize,
 }
 
@@ -35,8 +36,14 @@ impl Program {
         Self {
             name,
             role,
+            about: "",
             worker_threads: 2,
         }
+    }
+
+    /// One sentence for `--help`.
+    pub const fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
     }
 
     /// How many threads the process's own runtime has; two if not said. Shards have their own.
@@ -45,6 +52,12 @@ impl Program {
             worker_threads,
             ..self
         }
+    }
+
+    /// Reads the command line of a program that takes no other arguments than [`Common`]. Ends the
+    /// process on `--help`, on `--version` and on a mistake.
+    pub fn arguments(&self) -> Common {
+        cli::parse(cli::command(self.name, self.about))
     }
 }
 
