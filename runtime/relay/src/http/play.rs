@@ -1,0 +1,162 @@
+//! Plays over HTTP-FLV and WebSocket-FLV on a socket of our own: headers of the response, FLV's file
+//! header, then the tape.
+
+use super::{
+    format::{FLV, FLV_OVER_WEBSOCKET, append_message_header},
+    head::Get,
+    websocket::{self, Said},
+};
+use crate::{
+    await_online::{Online, await_online},
+    hub::{Reader, Reading},
+    net,
+    player::{End, Player},
+    settings::Play,
+    shard::Shard,
+};
+use bytes::{Bytes, BytesMut};
+use media::{Kind, StreamPath};
+use std::{io, net::SocketAddr, rc::Rc};
+use tokio::net::TcpStream;
+
+/// The head of an endless response: no length, so the connection's end is the body's end.
+pub(crate) const RESPONSE_HEADERS: &str = "Content-Type: video/x-flv\r\nCache-Control: no-cache, no-store\r\n\
+     Access-Control-Allow-Origin: *\r\nConnection: close\r\n";
+
+/// Plays `path` to the peer who sent `get`, until one of both ends it.
+pub(crate) async fn play(
+    shard: &Shard,
+    socket: TcpStream,
+    peer: SocketAddr,
+    get: &Get,
+    path: &StreamPath,
+    settings: &Play,
+) {
+    let reading = shard.hub().read(path, Reader::Player);
+    let socket = Rc::new(socket);
+    let gone = async {
+        loop {
+            if let Err(error) = drain(shard, &socket).await {
+                return error;
+            }
+        }
+    };
+    let online = tokio::select! {
+        online = await_online(reading.stream(), settings.wait.get()) => online,
+        _ = gone => return,
+    };
+    if online == Online::No {
+        refuse(&socket, path).await;
+        tracing::info!(stream = %path, %peer, "player refused: nobody publishes the stream");
+        return;
+    }
+    let websocket = get.websocket_key.is_some();
+    let format = if websocket { &FLV_OVER_WEBSOCKET } else { &FLV };
+    let greeting = greeting(get, &reading);
+    tracing::info!(stream = %path, %peer, protocol = format.name, "player joined");
+    let stall_timeout = settings.stall_timeout.get();
+    let player = Player::start(
+        shard,
+        socket.clone(),
+        reading,
+        format,
+        greeting,
+        stall_timeout,
+    );
+    let mut inbound = websocket::Inbound::default();
+    let end = loop {
+        tokio::select! {
+            end = player.ended() => break end,
+            () = shard.closing().cancelled() => break End::StreamEnded,
+            ready = socket.readable() => {
+                let said = ready.and_then(|()| shard.with_scratch(|buffer| {
+                    let read = net::read_some(&socket, buffer)?;
+                    Ok(read.filter(|_| websocket).map_or(Said::Nothing, |bytes| inbound.read(bytes)))
+                }));
+                match said {
+                    Ok(said) => match answer(&player, &mut inbound, said) {
+                        Ok(()) => {}
+                        Err(end) => break end,
+                    },
+                    Err(error) => break End::Failed(error),
+                }
+            }
+        }
+    };
+    if websocket && matches!(end, End::StreamEnded) {
+        player.send(websocket::close(1000, "the stream has ended"));
+    }
+    let _unsent = player.leave();
+    tracing::info!(stream = %path, %peer, protocol = format.name, reason = %end,
+        bytes = player.written(), skips = player.skips(), "player left");
+}
+
+fn answer(player: &Player, inbound: &mut websocket::Inbound, mut said: Said) -> Result<(), End> {
+    loop {
+        match said {
+            Said::Nothing => return Ok(()),
+            Said::Ping(pong) if player.waiting_bytes() < crate::limits::REPLY_BYTES_MAX => {
+                player.send(pong)
+            }
+            Said::Ping(_) => return Err(End::Failed(io::ErrorKind::OutOfMemory.into())),
+            Said::Close => return Err(End::Failed(io::ErrorKind::ConnectionAborted.into())),
+            Said::Nonsense => return Err(End::Failed(io::ErrorKind::InvalidData.into())),
+        }
+        said = inbound.read(&[]);
+    }
+}
+
+async fn drain(shard: &Shard, socket: &TcpStream) -> io::Result<()> {
+    socket.readable().await?;
+    shard.with_scratch(|buffer| net::read_some(socket, buffer).map(drop))
+}
+
+/// What precedes the tape: the response's head and FLV's file header.
+fn greeting(get: &Get, reading: &Reading) -> Bytes {
+    let mut greeting = BytesMut::new();
+    let file_header = file_header(reading);
+    match &get.websocket_key {
+        Some(key) => {
+            greeting.extend_from_slice(&websocket::upgrade_response(key));
+            append_message_header(file_header.len(), &mut greeting);
+        }
+        None => {
+            let version = get.version;
+            greeting.extend_from_slice(
+                format!("HTTP/1.{version} 200 OK\r\n{RESPONSE_HEADERS}\r\n").as_bytes(),
+            );
+        }
+    }
+    greeting.extend_from_slice(&file_header);
+    greeting.freeze()
+}
+
+/// FLV's file header, with the flags of what the stream is known to hold; both where nothing is.
+pub(crate) fn file_header(reading: &Reading) -> Bytes {
+    let headers = reading.stream().headers();
+    let has = |kind: Kind| {
+        headers
+            .iter()
+            .any(|header| header.kind == kind && !header.body.is_empty())
+    };
+    let (audio, video) = (has(Kind::Audio), has(Kind::Video));
+    let unknown = !audio && !video;
+    Bytes::copy_from_slice(&flv::file_header(audio || unknown, video || unknown))
+}
+
+async fn refuse(socket: &TcpStream, path: &StreamPath) {
+    let body = super::errors::stream_not_found(path);
+    let response = format!(
+        "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Access-Control-Allow-Origin: *\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let mut rest = response.as_bytes();
+    while !rest.is_empty() && socket.writable().await.is_ok() {
+        match socket.try_write(rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}

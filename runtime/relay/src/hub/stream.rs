@@ -1,0 +1,381 @@
+//! A live stream inside one node: one publisher writes, tapes carry it to the shards that read.
+//!
+//! The lock of a stream is taken by its publisher once a frame, and by a shard that begins to read;
+//! never by a player. Whoever attaches under it gets a snapshot and everything after the snapshot:
+//! no frame twice, none missing.
+
+use super::{
+    Observer,
+    backlog::Backlog,
+    headers::Headers,
+    stats::Totals,
+    timeline::{Placed, Timeline},
+};
+use crate::{
+    limits,
+    tape::{Format, Piece, Writer},
+};
+use media::{Frame, Kind, Role, StreamPath};
+use parking_lot::Mutex;
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// A live stream inside one node, shared by its publisher and all who read it.
+pub struct Stream {
+    path: StreamPath,
+    state: Mutex<State>,
+    online: watch::Sender<bool>,
+    readers: watch::Sender<Readers>,
+    totals: Totals,
+}
+
+/// How many read a stream on this node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Readers {
+    /// Programs that play it, other nodes that pull it included.
+    pub players: u32,
+    /// Everybody: players and the node's own forwards and recorders.
+    pub all: u32,
+}
+
+/// Who publishes a stream, for logs, reports and the rule about second publishers.
+#[derive(Debug, Clone)]
+pub struct PublisherInfo {
+    /// The far end.
+    pub peer: Option<SocketAddr>,
+    /// Whence the media comes.
+    pub origin: PublisherKind,
+    /// When it began, by the wall clock.
+    pub since: SystemTime,
+}
+
+/// Whence a stream's media comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublisherKind {
+    /// An encoder, or another node's forward, publishes to us.
+    Publish,
+    /// We pull it from upstream.
+    Pull,
+}
+
+#[derive(Default)]
+struct State {
+    next_seq: u64,
+    publisher: Option<Current>,
+    publishers_so_far: u64,
+    timeline: Timeline,
+    /// Pictures of a new publisher are dropped until its first key frame.
+    awaits_key: bool,
+    headers: Headers<Frame>,
+    backlog: Backlog,
+    tapes: Vec<Tape>,
+}
+
+struct Current {
+    number: u64,
+    info: PublisherInfo,
+    superseded: CancellationToken,
+}
+
+/// One wire format of the stream, while a shard reads it.
+struct Tape {
+    format: &'static Format,
+    writer: Box<dyn Writer>,
+    /// The backlog in this format.
+    pieces: VecDeque<Piece>,
+    inboxes: Vec<mpsc::Sender<Piece>>,
+}
+
+/// What a shard gets when it begins to read a tape.
+pub(crate) struct Attached {
+    /// What held before the first piece.
+    pub(crate) headers: Vec<Piece>,
+    /// From the last key frame on.
+    pub(crate) pieces: Vec<Piece>,
+    /// The number of the first piece that will come by `inbox`.
+    pub(crate) next_seq: u64,
+    /// Everything after `pieces`. Closed by the stream when it overflows: attach again.
+    pub(crate) inbox: mpsc::Receiver<Piece>,
+}
+
+impl Stream {
+    pub(super) fn new(path: StreamPath) -> Self {
+        Self {
+            path,
+            state: Mutex::default(),
+            online: watch::Sender::new(false),
+            readers: watch::Sender::default(),
+            totals: Totals::default(),
+        }
+    }
+
+    /// Its name.
+    pub fn path(&self) -> &StreamPath {
+        &self.path
+    }
+
+    /// Its counters.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Whether somebody publishes it, and each change of that.
+    pub fn online(&self) -> watch::Receiver<bool> {
+        self.online.subscribe()
+    }
+
+    /// Whether somebody publishes it now.
+    pub fn is_online(&self) -> bool {
+        *self.online.borrow()
+    }
+
+    /// How many read it, and each change of that.
+    pub fn readers(&self) -> watch::Receiver<Readers> {
+        self.readers.subscribe()
+    }
+
+    /// Who publishes it now.
+    pub fn publisher(&self) -> Option<PublisherInfo> {
+        self.state
+            .lock()
+            .publisher
+            .as_ref()
+            .map(|current| current.info.clone())
+    }
+
+    /// The metadata and the sequence headers that hold now.
+    pub fn headers(&self) -> Vec<Frame> {
+        self.state.lock().headers.iter().cloned().collect()
+    }
+
+    /// Begins to read in `format`: everything since the last key frame, and all that follows.
+    pub(crate) fn attach(&self, format: &'static Format) -> Attached {
+        let (sender, inbox) = mpsc::channel(limits::INBOX_PIECES_MAX);
+        let state = &mut *self.state.lock();
+        let at = match state.tapes.iter().position(|tape| tape.format == format) {
+            Some(at) => at,
+            None => {
+                state.tapes.push(Tape::begin(format, &state.backlog));
+                state.tapes.len() - 1
+            }
+        };
+        let tape = &mut state.tapes[at];
+        let headers = state.backlog.headers().unwrap_or(&state.headers);
+        let headers = headers
+            .iter()
+            .map(|header| Piece::new(0, header, tape.writer.as_mut()))
+            .collect();
+        tape.inboxes.push(sender);
+        Attached {
+            headers,
+            pieces: tape.pieces.iter().cloned().collect(),
+            next_seq: state.next_seq,
+            inbox,
+        }
+    }
+
+    pub(super) fn count_readers(&self, change: impl FnOnce(&mut Readers)) {
+        self.readers.send_modify(change);
+    }
+
+    pub(super) fn is_unused(&self) -> bool {
+        self.readers.borrow().all == 0 && !self.is_online()
+    }
+
+    /// Makes `info` the publisher, if nobody is, or `takes_over` whoever is.
+    pub(super) fn claim(
+        &self,
+        info: PublisherInfo,
+        takes_over: impl FnOnce(&PublisherInfo) -> bool,
+    ) -> Result<(u64, CancellationToken), PublisherInfo> {
+        let mut state = self.state.lock();
+        if let Some(current) = &state.publisher {
+            if !takes_over(&current.info) {
+                return Err(current.info.clone());
+            }
+            current.superseded.cancel();
+        }
+        state.publishers_so_far += 1;
+        let number = state.publishers_so_far;
+        let superseded = CancellationToken::new();
+        state.publisher = Some(Current {
+            number,
+            info,
+            superseded: superseded.clone(),
+        });
+        state.timeline.splice();
+        state.awaits_key = true;
+        state.backlog.clear();
+        state.trim_tapes();
+        drop(state);
+        self.online.send_replace(true);
+        Ok((number, superseded))
+    }
+
+    /// Ends publisher `number`, unless another has taken over. Returns whether it did.
+    fn release(&self, number: u64) -> bool {
+        let mut state = self.state.lock();
+        if state
+            .publisher
+            .as_ref()
+            .is_none_or(|current| current.number != number)
+        {
+            return false;
+        }
+        state.publisher = None;
+        state.backlog.clear();
+        state.trim_tapes();
+        drop(state);
+        self.online.send_replace(false);
+        true
+    }
+
+    /// Takes `frame` in from publisher `number` and hands it to every reading shard.
+    fn publish(&self, number: u64, mut frame: Frame, now: Instant) -> Result<(), Superseded> {
+        let state = &mut *self.state.lock();
+        if state
+            .publisher
+            .as_ref()
+            .is_none_or(|current| current.number != number)
+        {
+            return Err(Superseded);
+        }
+        if frame.kind == Kind::Video && state.awaits_key {
+            match frame.role {
+                Role::Inter => return Ok(()),
+                Role::Key => state.awaits_key = false,
+                _ => {}
+            }
+        }
+        self.totals.received(&frame);
+        if frame.is_header() && !state.headers.keep(frame.clone()) {
+            return Ok(());
+        }
+        let Placed { dts, jumped } = if frame.is_header() {
+            Placed {
+                dts: state.timeline.newest(frame.dts.wire()),
+                jumped: false,
+            }
+        } else {
+            state.timeline.place(frame.dts.wire(), now)
+        };
+        frame.dts = dts;
+        if jumped {
+            self.totals.jumped();
+            tracing::warn!(stream = %self.path, %dts, "the publisher's timestamps jumped; taken out");
+        }
+        let seq = state.next_seq;
+        state.next_seq += 1;
+        if state.backlog.push(seq, &frame, &state.headers) {
+            tracing::warn!(
+                stream = %self.path,
+                frames = limits::GOP_FRAMES_MAX, bytes = limits::GOP_BYTES_MAX,
+                "the GOP is too long to keep; late joiners wait for the next key frame",
+            );
+        }
+        let kept_from = state.backlog.first_seq();
+        state
+            .tapes
+            .retain_mut(|tape| tape.write(seq, &frame, kept_from));
+        Ok(())
+    }
+}
+
+impl State {
+    fn trim_tapes(&mut self) {
+        let kept_from = self.backlog.first_seq();
+        self.tapes.iter_mut().for_each(|tape| tape.trim(kept_from));
+    }
+}
+
+impl Tape {
+    fn begin(format: &'static Format, backlog: &Backlog) -> Self {
+        let mut writer = (format.writer)();
+        let pieces = backlog
+            .frames()
+            .map(|(seq, frame)| Piece::new(seq, frame, writer.as_mut()))
+            .collect();
+        Self {
+            format,
+            writer,
+            pieces,
+            inboxes: Vec::new(),
+        }
+    }
+
+    /// Writes `frame` for every reading shard; `false` when none reads any more.
+    fn write(&mut self, seq: u64, frame: &Frame, kept_from: Option<u64>) -> bool {
+        // A shard whose inbox is full is let go: it sees its inbox closed and attaches again.
+        self.inboxes.retain(|inbox| !inbox.is_closed());
+        if self.inboxes.is_empty() {
+            return false;
+        }
+        let piece = Piece::new(seq, frame, self.writer.as_mut());
+        self.inboxes
+            .retain(|inbox| inbox.try_send(piece.clone()).is_ok());
+        self.pieces.push_back(piece);
+        self.trim(kept_from);
+        true
+    }
+
+    fn trim(&mut self, kept_from: Option<u64>) {
+        match kept_from {
+            None => self.pieces.clear(),
+            Some(first) => {
+                while self.pieces.front().is_some_and(|piece| piece.seq < first) {
+                    self.pieces.pop_front();
+                }
+            }
+        }
+    }
+}
+
+/// Another publisher has taken the stream over; this one must stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("another publisher has taken the stream over")]
+pub struct Superseded;
+
+/// Write handle of a stream; the stream goes offline when it is dropped.
+pub struct Publisher {
+    pub(super) hub: Arc<super::Hub>,
+    pub(super) stream: Arc<Stream>,
+    pub(super) number: u64,
+    pub(super) superseded: CancellationToken,
+}
+
+impl Publisher {
+    /// The stream that it writes.
+    pub fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+
+    /// Hands one frame, stamped with the publisher's own time, to everybody who reads.
+    ///
+    /// # Errors
+    /// Once another publisher has taken over.
+    pub fn publish(&self, frame: Frame, now: Instant) -> Result<(), Superseded> {
+        self.stream.publish(self.number, frame, now)
+    }
+
+    /// Resolves when another publisher has taken over.
+    pub async fn superseded(&self) {
+        self.superseded.cancelled().await;
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        if self.stream.release(self.number) {
+            for observer in self.hub.observers() {
+                Observer::unpublished(observer.as_ref(), &self.stream);
+            }
+        }
+        self.hub.forget_if_unused(&self.stream);
+    }
+}

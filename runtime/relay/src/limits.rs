@@ -1,0 +1,55 @@
+//! Every bound of the relay in one place, with why it is what it is.
+
+use std::time::Duration;
+
+/// Frames that a stream keeps since its last key frame: SRS's `gop_cache_max_frames`, 100 s of
+/// 25 pictures a second. A longer GOP is not kept and late joiners wait for the next key frame.
+pub const GOP_FRAMES_MAX: usize = 2_500;
+
+/// Bytes that a stream keeps since its last key frame: 10 s at 25 Mbit/s.
+pub const GOP_BYTES_MAX: usize = 32 << 20;
+
+/// How much sound an audio-only stream keeps for late joiners: what players buffer before they start.
+pub const AUDIO_BACKLOG: Duration = Duration::from_secs(1);
+
+/// Pieces that wait on their way from a publisher's shard to a shard that reads: a key frame burst of
+/// a pull, or a second in which the shard was busy. A shard that falls further behind starts again at
+/// the newest key frame, which is counted.
+pub const INBOX_PIECES_MAX: usize = 1_024;
+
+/// Pieces that a shard's index keeps for its slowest player, whatever `queue_length` asks: one minute
+/// of 25 pictures and 47 sounds a second.
+pub const INDEX_PIECES_MAX: usize = 4_500;
+
+/// Pieces that one vectored write gathers: Linux takes 1,024 (`UIO_MAXIOV`); 64 are past the point
+/// where more help.
+pub const WRITE_PIECES_MAX: usize = 64;
+
+/// Players that a shard serves between two looks at its other work.
+pub const SINKS_PER_TURN: usize = 64;
+
+/// Tasks that wait to be started on a shard.
+pub const SHARD_TASKS_MAX: usize = 1_024;
+
+/// What a shard reads from a socket at a time; one buffer a shard, none a connection.
+pub const READ_BYTES: usize = 64 << 10;
+
+/// How long a peer may take from its connection to its first publish, play or GET.
+pub const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the last words to a peer may take: it may have stopped reading.
+pub const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// An HTTP request's head: longer than any player's, cookies and all.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes that wait for a peer that reads no replies before we hang up: replies to commands are small,
+/// so only a peer that floods us with commands gets here.
+pub const REPLY_BYTES_MAX: usize = 256 << 10;
+
+/// A tape's arena: pieces are cut from blocks of this size, so a kept piece pins at most this much.
+pub const TAPE_BLOCK_BYTES: usize = 32 << 10;
+
+/// Bytes that a forward takes ahead of its connection: past them its place in the tape stays where it
+/// is, and a target that is too slow skips to a key frame, as a slow player does.
+pub const FORWARD_BYTES_MAX: usize = 1 << 20;

@@ -1,0 +1,119 @@
+//! Listening and connecting: sockets with the options that live media wants.
+
+use crate::limits;
+use service::{Throttle, config::Listen};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use std::{io, net::SocketAddr, time::Duration};
+use tokio::net::TcpStream;
+
+/// Connections that wait to be accepted: the kernel's own usual bound (`somaxconn`).
+const BACKLOG: i32 = 4_096;
+
+/// A peer that has vanished without a word is noticed after about a minute of silence.
+const KEEPALIVE: Duration = Duration::from_secs(45);
+
+/// One line a second about connections that are refused, however many are.
+static REFUSALS: Throttle = Throttle::new(Duration::from_secs(1));
+
+/// The address cannot be listened at.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen at {address}: {source}")]
+pub struct ListenError {
+    /// Where.
+    pub address: SocketAddr,
+    source: io::Error,
+}
+
+/// Opens `count` listeners on one address, among which the kernel shares out the connections
+/// (`SO_REUSEPORT`). With port 0 they all get the port that the first was given.
+///
+/// # Errors
+/// If the address is taken or not ours.
+pub fn listen(at: Listen, count: usize) -> Result<Vec<std::net::TcpListener>, ListenError> {
+    let mut last = None;
+    for address in at.addresses() {
+        match listen_at(address, count) {
+            Ok(listeners) => return Ok(listeners),
+            Err(source) => last = Some(ListenError { address, source }),
+        }
+    }
+    Err(last.unwrap_or_else(|| ListenError {
+        address: SocketAddr::from(([0, 0, 0, 0], at.port())),
+        source: io::ErrorKind::AddrNotAvailable.into(),
+    }))
+}
+
+/// The address that `listeners` were bound to.
+pub(crate) fn bound(
+    listeners: &[std::net::TcpListener],
+    at: Listen,
+) -> Result<SocketAddr, ListenError> {
+    let wanted = SocketAddr::from(([0, 0, 0, 0], at.port()));
+    match listeners.first() {
+        Some(first) => first.local_addr().map_err(|source| ListenError {
+            address: wanted,
+            source,
+        }),
+        None => Ok(wanted),
+    }
+}
+
+fn listen_at(address: SocketAddr, count: usize) -> io::Result<Vec<std::net::TcpListener>> {
+    let mut bound = address;
+    let mut listeners = Vec::with_capacity(count);
+    if address.port() != 0 {
+        // SO_REUSEPORT would let two nodes of one user share a port unknowingly; so probe without.
+        drop(open(address, false)?);
+    }
+    for _ in 0..count {
+        let listener = open(bound, true)?;
+        bound = listener.local_addr()?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn open(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(share)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Sets what every media connection wants: no Nagle delay, and a silent peer noticed.
+pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE / 9);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+/// Reads what has come, if anything: `Ok(None)` if nothing has, an error at the end of the stream.
+pub(crate) fn read_some<'a>(
+    stream: &TcpStream,
+    buffer: &'a mut [u8],
+) -> io::Result<Option<&'a [u8]>> {
+    debug_assert!(buffer.len() <= limits::READ_BYTES);
+    match stream.try_read(buffer) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(read) => Ok(Some(&buffer[..read])),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Says that a connection was closed at once, at most a few times a second: floods come here.
+pub(crate) fn say_refused(protocol: &'static str, peer: SocketAddr, why: &dyn std::fmt::Display) {
+    metrics::counter!("weir_connections_refused_total", "protocol" => protocol).increment(1);
+    if let Some(unsaid) = REFUSALS.permit(std::time::Instant::now()) {
+        tracing::warn!(%peer, protocol, %why, unsaid, "connection refused");
+    }
+}

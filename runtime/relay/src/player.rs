@@ -1,0 +1,199 @@
+//! A player's socket fed from a tape: what RTMP, HTTP-FLV and WebSocket-FLV players have in common.
+//!
+//! The shard's index wakes a player when there is more to send; it writes at once, from the tape into
+//! the socket, without a task switch. Only when the socket is full does the player's own task wait for
+//! it. A player that is slow harms only itself: it falls out of the tape, skips to a key frame, and
+//! when that happens again and again, or its socket takes nothing for long, it is closed.
+
+use crate::{
+    hub::Reading,
+    shard::Shard,
+    tape::{
+        Format,
+        cursor::{Cursor, Flushed, Outlet},
+        index::{Index, Sink},
+    },
+};
+use bytes::Bytes;
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    io,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpStream, sync::Notify};
+
+/// Skips in a row, without once having caught up, after which a player is closed: it cannot watch
+/// this stream over this line.
+const SKIPS_IN_A_ROW_MAX: u32 = 3;
+
+/// Why a player's stay is over.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum End {
+    #[error("the stream has ended")]
+    StreamEnded,
+    #[error("the player took nothing for {0:?}")]
+    Stalled(Duration),
+    #[error(
+        "the player fell behind {SKIPS_IN_A_ROW_MAX} times in a row: its line is too slow for this stream"
+    )]
+    TooSlow,
+    #[error("the player's connection failed: {0}")]
+    Failed(io::Error),
+}
+
+/// A socket, and a cursor into a tape.
+pub(crate) struct Player {
+    socket: Rc<TcpStream>,
+    reading: Reading,
+    index: Rc<Index>,
+    place: Cell<usize>,
+    outlet: RefCell<Outlet>,
+    stall_timeout: Duration,
+    blocked_since: Cell<Option<Instant>>,
+    paused: Cell<bool>,
+    skips_when_caught_up: Cell<u32>,
+    end: RefCell<Option<End>>,
+    signal: Notify,
+}
+
+impl Player {
+    /// Begins to play on `socket`: `greeting` first, then the headers, then from a key frame on.
+    pub(crate) fn start(
+        shard: &Shard,
+        socket: Rc<TcpStream>,
+        reading: Reading,
+        format: &'static Format,
+        greeting: Bytes,
+        stall_timeout: Duration,
+    ) -> Rc<Self> {
+        let index = shard.index(reading.stream(), format);
+        let mut outlet = Outlet::new(Cursor::join(&index.held(), shard.gop_cache()));
+        outlet.push(greeting);
+        let player = Rc::new(Self {
+            socket,
+            reading,
+            index,
+            place: Cell::new(usize::MAX),
+            outlet: RefCell::new(outlet),
+            stall_timeout,
+            blocked_since: Cell::new(None),
+            paused: Cell::new(false),
+            skips_when_caught_up: Cell::new(0),
+            end: RefCell::new(None),
+            signal: Notify::new(),
+        });
+        player.place.set(player.index.add(player.clone()));
+        player.wake();
+        player
+    }
+
+    /// Sends `bytes` before the next piece of the tape.
+    pub(crate) fn send(&self, bytes: Bytes) {
+        self.outlet.borrow_mut().push(bytes);
+        self.wake();
+    }
+
+    /// Bytes that wait for this player alone.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.outlet.borrow().own_bytes()
+    }
+
+    /// Bytes handed to the kernel so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.outlet.borrow().written()
+    }
+
+    /// Times that it fell behind and skipped.
+    pub(crate) fn skips(&self) -> u32 {
+        self.outlet.borrow().skips()
+    }
+
+    /// Stops and resumes the media; it resumes at a key frame, live.
+    pub(crate) fn pause(&self, paused: bool) {
+        if !paused && self.paused.get() {
+            self.outlet.borrow_mut().rejoin();
+        }
+        self.paused.set(paused);
+        self.wake();
+    }
+
+    /// Resolves when the player's stay is over; feeds a full socket meanwhile. Cancel safe.
+    pub(crate) async fn ended(&self) -> End {
+        loop {
+            if let Some(end) = self.end.borrow_mut().take() {
+                return end;
+            }
+            tokio::select! {
+                () = self.signal.notified() => {}
+                ready = self.socket.writable(), if self.blocked_since.get().is_some() => match ready {
+                    Ok(()) => self.flush(),
+                    Err(error) => return End::Failed(error),
+                }
+            }
+        }
+    }
+
+    /// Takes the player off its tape. What is left must be sent before anything else may be: the rest
+    /// of a piece, and replies.
+    pub(crate) fn leave(&self) -> VecDeque<Bytes> {
+        self.index.remove(self.place.get());
+        self.outlet.borrow_mut().take_own()
+    }
+
+    fn flush(&self) {
+        let mut outlet = self.outlet.borrow_mut();
+        let (written_before, skips_before) = (outlet.written(), outlet.skips());
+        let flushed = {
+            let held = self.index.held();
+            outlet.flush((!self.paused.get()).then_some(&*held), &self.socket)
+        };
+        let totals = self.reading.stream().totals();
+        let written = outlet.written() - written_before;
+        totals.sent(written);
+        if outlet.skips() != skips_before {
+            totals.skipped();
+            if outlet.skips() - self.skips_when_caught_up.get() >= SKIPS_IN_A_ROW_MAX {
+                self.end_with(End::TooSlow);
+            }
+        }
+        match flushed {
+            Ok(Flushed::All) => {
+                self.blocked_since.set(None);
+                self.skips_when_caught_up.set(outlet.skips());
+            }
+            Ok(Flushed::Blocked) => {
+                if written > 0 || self.blocked_since.get().is_none() {
+                    self.blocked_since.set(Some(Instant::now()));
+                    self.signal.notify_one();
+                }
+            }
+            Err(error) => self.end_with(End::Failed(error)),
+        }
+    }
+
+    fn end_with(&self, end: End) {
+        self.end.borrow_mut().get_or_insert(end);
+        self.signal.notify_one();
+    }
+}
+
+impl Sink for Player {
+    fn wake(&self) {
+        if self.index.has_ended() {
+            self.end_with(End::StreamEnded);
+        }
+        match self.blocked_since.get() {
+            None => self.flush(),
+            Some(since) if since.elapsed() > self.stall_timeout => {
+                self.end_with(End::Stalled(self.stall_timeout));
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn position(&self) -> Option<u64> {
+        self.outlet.borrow().position()
+    }
+}

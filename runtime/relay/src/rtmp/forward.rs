@@ -1,0 +1,164 @@
+//! Copies one stream to one target over RTMP, for as long as it is published.
+//!
+//! The target gets the headers and everything from the last key frame on, then each frame as it comes:
+//! nothing here polls. When the connection fails it is dialled again with a growing delay.
+
+use super::client::{Client, ClientError};
+use crate::{
+    dial::Dialler,
+    forward::{Running, Target},
+    hub::{Reader, Stream},
+    limits,
+    shard::Shard,
+    tape::{FRAMES, Piece, cursor::Subscriber},
+};
+use backon::{BackoffBuilder, ExponentialBuilder};
+use media::StreamPath;
+use rtmp::{
+    Url,
+    client::{Event, Purpose},
+};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::time;
+
+/// The first delay before dialling again; it doubles up to [`RETRY_DELAY_MAX`].
+const RETRY_DELAY_MIN: Duration = Duration::from_millis(200);
+
+/// The longest delay: a target that is back is found again within this.
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
+
+/// A connection that stood for this long was good: the next failure begins with the first delay.
+const GOOD_AFTER: Duration = Duration::from_secs(10);
+
+/// Runs until the stream is no longer published.
+pub(crate) async fn forward(
+    shard: Rc<Shard>,
+    path: StreamPath,
+    number: usize,
+    target: Target,
+    dialler: Dialler,
+    running: Arc<Running>,
+) {
+    let url = match target.url(&path) {
+        Ok(url) => url,
+        Err(error) => {
+            tracing::error!(stream = %path, %target, %error, "cannot forward");
+            return;
+        }
+    };
+    // Holds the stream, so that its coming back is seen.
+    let reading = shard.hub().read(&path, Reader::Internal);
+    let stream = reading.stream().clone();
+    let mut delays = delays();
+    loop {
+        if running.may_end(&stream, number) {
+            return;
+        }
+        let began = Instant::now();
+        let error = tokio::select! {
+            copied = Box::pin(copy(&shard, &stream, &target, &url, &dialler)) => match copied {
+                Ok(()) => continue,
+                Err(error) => error,
+            },
+            () = shard.closing().cancelled() => return,
+        };
+        if began.elapsed() > GOOD_AFTER {
+            delays = self::delays();
+        }
+        let delay = delays.next().unwrap_or(RETRY_DELAY_MAX);
+        metrics::counter!("weir_forward_failures_total").increment(1);
+        tracing::warn!(stream = %path, %target, %error, again_in = ?delay, "forward failed");
+        tokio::select! {
+            () = time::sleep(delay) => {}
+            () = offline(&stream) => {}
+            () = shard.closing().cancelled() => return,
+        }
+    }
+}
+
+fn delays() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::default()
+        .with_min_delay(RETRY_DELAY_MIN)
+        .with_max_delay(RETRY_DELAY_MAX)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+async fn offline(stream: &Stream) {
+    let mut online = stream.online();
+    // An error means that the stream is gone altogether.
+    let _gone = online.wait_for(|online| !online).await;
+}
+
+/// Dials once and copies until the stream is offline (`Ok`) or the connection is over.
+async fn copy(
+    shard: &Shard,
+    stream: &Arc<Stream>,
+    target: &Target,
+    url: &Url,
+    dialler: &Dialler,
+) -> Result<(), ClientError> {
+    let mut client = tokio::select! {
+        opened = Client::open(dialler, url, Purpose::Publish) => opened?,
+        () = offline(stream) => return Ok(()),
+    };
+    tracing::info!(stream = %stream.path(), %target, "forward began");
+    let mut subscriber = shard.subscribe(stream.path(), &FRAMES, Reader::Internal);
+    let offline = offline(stream);
+    tokio::pin!(offline);
+    let copied = loop {
+        send_all(&mut client, &mut subscriber);
+        let has_room = client.session.output().len() < limits::FORWARD_BYTES_MAX;
+        tokio::select! {
+            piece = subscriber.next(), if has_room => match piece {
+                Some(piece) => send(&mut client, piece),
+                None => break Ok(()),
+            },
+            turned = client.turn(true) => {
+                if let Err(error) = turned.and_then(|()| heed(&mut client)) {
+                    break Err(error);
+                }
+            }
+            () = &mut offline => break Ok(()),
+        }
+    };
+    if copied.is_ok() {
+        send_all(&mut client, &mut subscriber);
+        client.session.close();
+        let _unsaid = time::timeout(limits::FAREWELL_TIMEOUT, client.flush()).await;
+        tracing::info!(stream = %stream.path(), %target, "forward ended with its stream");
+    }
+    copied
+}
+
+fn send_all(client: &mut Client, subscriber: &mut Subscriber) {
+    while client.session.output().len() < limits::FORWARD_BYTES_MAX {
+        match subscriber.try_next() {
+            Some(piece) => send(client, piece),
+            None => return,
+        }
+    }
+}
+
+fn send(client: &mut Client, piece: Piece) {
+    client
+        .session
+        .send(piece.kind, piece.dts.wire(), &piece.bytes);
+}
+
+fn heed(client: &mut Client) -> Result<(), ClientError> {
+    while let Some(event) = client.session.poll() {
+        match event {
+            Event::Ended(status) => return Err(ClientError::Refused(status)),
+            // Dialling again follows the redirect.
+            Event::Redirect(_) => return Err(ClientError::RedirectLoop),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Plays a stream to an RTMP player: the session speaks, the tape streams.
+
+use super::{
+    format::RTMP,
+    server::{Connection, Ended},
+};
+use crate::{
+    await_online::{Online, await_online},
+    hub::Reader,
+    limits,
+    player::{End, Player},
+};
+use media::StreamPath;
+use rtmp::{Status, server::Event, status::code};
+use std::time::Instant;
+use tokio::time;
+
+/// Plays `path` until the peer ends it (`Ok`) or the connection is over.
+pub(super) async fn play(connection: &mut Connection, path: &StreamPath) -> Result<(), Ended> {
+    let peer = connection.peer;
+    let reading = connection.shard.hub().read(path, Reader::Player);
+    let patience = connection.settings.play.wait.get();
+    let online = tokio::select! {
+        online = await_online(reading.stream(), patience) => online,
+        ended = listen(connection) => return Err(ended),
+    };
+    if online == Online::No {
+        let reason = format!("nobody publishes {path}");
+        tracing::info!(stream = %path, %peer, "player refused: nobody publishes the stream");
+        connection
+            .session
+            .reject(Status::error(code::PLAY_STREAM_NOT_FOUND, reason.clone()))?;
+        return Err(Ended::Refused(reason));
+    }
+    connection.session.accept_play()?;
+    let greeting = connection.session.output().split().freeze();
+    let stall_timeout = connection.settings.play.stall_timeout.get();
+    tracing::info!(stream = %path, %peer, protocol = "rtmp", "player joined");
+    let began = Instant::now();
+    let player = Player::start(
+        &connection.shard,
+        connection.socket.clone(),
+        reading,
+        &RTMP,
+        greeting,
+        stall_timeout,
+    );
+    let ended = feed(connection, &player).await;
+    if matches!(ended, Err(Ended::Player(End::StreamEnded))) {
+        connection.session.send_status(Status::notice(
+            code::PLAY_UNPUBLISH_NOTIFY,
+            "the stream has ended",
+        ));
+        connection.session.stream_eof();
+    }
+    let rest = player.leave();
+    let reason = ended
+        .as_ref()
+        .err()
+        .map_or_else(|| "stopped".to_owned(), ToString::to_string);
+    tracing::info!(stream = %path, %peer, protocol = "rtmp", %reason, seconds = began.elapsed().as_secs(),
+        bytes = player.written(), skips = player.skips(), "player left");
+    if matches!(ended, Ok(()) | Err(Ended::Player(End::StreamEnded))) {
+        // The peer goes on listening: it must get the rest of the piece that it has in part.
+        let finish = async {
+            for bytes in rest {
+                connection.write(bytes).await?;
+            }
+            Ok::<_, std::io::Error>(())
+        };
+        time::timeout(limits::FAREWELL_TIMEOUT, finish)
+            .await
+            .map_err(|_| Ended::Deaf)??;
+    }
+    ended
+}
+
+/// Hears what the peer says while it waits; only its hanging up matters.
+async fn listen(connection: &mut Connection) -> Ended {
+    loop {
+        let heard = async {
+            connection.flush().await?;
+            connection.socket.readable().await?;
+            connection.read()
+        };
+        if let Err(ended) = heard.await {
+            return ended;
+        }
+    }
+}
+
+async fn feed(connection: &mut Connection, player: &Player) -> Result<(), Ended> {
+    let closing = connection.shard.closing().clone();
+    loop {
+        tokio::select! {
+            end = player.ended() => return Err(Ended::Player(end)),
+            ready = connection.socket.readable() => {
+                ready?;
+                connection.read()?;
+            }
+            () = closing.cancelled() => return Err(Ended::Closing),
+        }
+        while let Some(event) = connection.session.poll() {
+            match event {
+                Event::Pause(paused) => player.pause(paused),
+                Event::Stop | Event::Unpublish => return Ok(()),
+                _ => {}
+            }
+        }
+        let output = connection.session.output().split().freeze();
+        if player.waiting_bytes() + output.len() > limits::REPLY_BYTES_MAX {
+            return Err(Ended::Deaf);
+        }
+        if !output.is_empty() {
+            player.send(output);
+        }
+    }
+}

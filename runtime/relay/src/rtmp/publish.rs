@@ -1,0 +1,115 @@
+//! Takes in what an encoder, or another node's forward, publishes over RTMP.
+
+use super::server::{Connection, Ended};
+use crate::hub::{Publisher, PublisherInfo, PublisherKind};
+use media::{MediaTime, StreamPath};
+use rtmp::{Media, Status, server::Event, status::code};
+use service::Throttle;
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant, SystemTime},
+};
+use tokio::time;
+
+/// One line a second about frames that cannot be, however many come.
+static BAD_FRAMES: Throttle = Throttle::new(Duration::from_secs(1));
+
+/// Publishes `path` until the peer ends it (`Ok`) or the connection is over.
+pub(super) async fn publish(connection: &mut Connection, path: &StreamPath) -> Result<(), Ended> {
+    let peer = connection.peer;
+    let info = PublisherInfo {
+        peer: Some(peer),
+        origin: PublisherKind::Publish,
+        since: SystemTime::now(),
+    };
+    let publisher = match connection.shard.hub().publish(path, info) {
+        Ok(publisher) => publisher,
+        Err(busy) => {
+            tracing::warn!(stream = %path, %peer, %busy, "publisher refused");
+            metrics::counter!("weir_publishes_refused_total").increment(1);
+            connection
+                .session
+                .reject(Status::error(code::PUBLISH_BAD_NAME, busy.to_string()))?;
+            return Err(Ended::Refused(busy.to_string()));
+        }
+    };
+    connection.session.accept_publish()?;
+    tracing::info!(stream = %path, %peer, protocol = "rtmp", "publisher joined");
+    let began = Instant::now();
+    let ended = receive(connection, &publisher).await;
+    let reason = ended
+        .as_ref()
+        .err()
+        .map_or_else(|| "unpublished".to_owned(), ToString::to_string);
+    tracing::info!(stream = %path, %peer, %reason, seconds = began.elapsed().as_secs(),
+        bytes = connection.session.bytes_received(), "publisher left");
+    ended
+}
+
+async fn receive(connection: &mut Connection, publisher: &Publisher) -> Result<(), Ended> {
+    let settings = connection.settings.clone();
+    let mut patience = settings.publish.first_media_timeout.get();
+    let silent = time::sleep(patience);
+    tokio::pin!(silent);
+    let superseded = publisher.superseded();
+    tokio::pin!(superseded);
+    let closing = connection.shard.closing().clone();
+    loop {
+        let mut heard = false;
+        while let Some(event) = connection.session.poll() {
+            match take(event, publisher, &mut heard)? {
+                ControlFlow::Continue(()) => {}
+                ControlFlow::Break(()) => return Ok(()),
+            }
+        }
+        if heard {
+            patience = settings.publish.timeout.get();
+            silent.as_mut().reset(time::Instant::now() + patience);
+        }
+        tokio::select! {
+            biased;
+            ready = async {
+                connection.flush().await?;
+                connection.socket.readable().await
+            } => {
+                ready?;
+                connection.read()?;
+            }
+            () = &mut silent => return Err(Ended::PublisherSilent(patience)),
+            () = &mut superseded => {
+                let status = Status::error(code::PUBLISH_BAD_NAME, Ended::TakenOver.to_string());
+                connection.session.send_status(status);
+                return Err(Ended::TakenOver);
+            }
+            () = closing.cancelled() => return Err(Ended::Closing),
+        }
+    }
+}
+
+fn take(event: Event, publisher: &Publisher, heard: &mut bool) -> Result<ControlFlow<()>, Ended> {
+    match event {
+        Event::Media(media) => {
+            *heard = true;
+            accept(publisher, media).map_err(|_| Ended::TakenOver)?;
+        }
+        Event::Unpublish | Event::Stop => return Ok(ControlFlow::Break(())),
+        _ => {}
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Hands one RTMP message to the hub; what is no frame is dropped and said.
+pub(super) fn accept(publisher: &Publisher, media: Media) -> Result<(), crate::hub::Superseded> {
+    let dts = MediaTime::from_millis(i64::from(media.timestamp));
+    match flv::frame(media.kind, dts, media.body) {
+        Ok(frame) => publisher.publish(frame, Instant::now()),
+        Err(error) => {
+            metrics::counter!("weir_frames_malformed_total").increment(1);
+            if let Some(unsaid) = BAD_FRAMES.permit(Instant::now()) {
+                let stream = publisher.stream().path();
+                tracing::warn!(%stream, %error, unsaid, "a frame was dropped: it is malformed");
+            }
+            Ok(())
+        }
+    }
+}

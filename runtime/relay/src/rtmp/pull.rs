@@ -1,0 +1,135 @@
+//! Takes a stream from another server into the hub: what an edge does for its players.
+//!
+//! Two steps, so that several upstreams can be asked at once and the first with media wins:
+//! [`open`] dials and waits for the first frame; [`Pulled::run`] makes it the stream's publisher.
+
+use super::{
+    client::{Client, ClientError},
+    publish,
+};
+use crate::{
+    dial::Dialler,
+    hub::{Busy, Hub, Publisher, PublisherInfo, PublisherKind},
+};
+use media::StreamPath;
+use rtmp::{
+    Media, Url,
+    client::{Event, Purpose},
+};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::time;
+
+/// Why a pull is over. Trying again is safe in every case but `Busy`, where there is no need.
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// The connection was refused, or broke.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Upstream says that its publisher has gone.
+    #[error("the stream has ended upstream")]
+    Ended,
+    /// Somebody else publishes the stream here.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// Somebody else has begun to publish the stream here.
+    #[error("another publisher has taken the stream over")]
+    TakenOver,
+}
+
+/// An upstream that has sent its first frame.
+pub struct Pulled {
+    client: Client,
+    first: Media,
+    silence_max: Duration,
+}
+
+/// Dials `url` and waits for the first frame. Dropping the future hangs up.
+///
+/// `silence_max` is how long the upstream may then send nothing.
+///
+/// # Errors
+/// If the upstream cannot be reached, has no such stream, or sends no frame in time.
+pub async fn open(
+    dialler: &Dialler,
+    url: &Url,
+    silence_max: Duration,
+) -> Result<Pulled, PullError> {
+    let mut client = Client::open(dialler, url, Purpose::Play).await?;
+    let first = async {
+        loop {
+            while let Some(event) = client.session.poll() {
+                match event {
+                    Event::Media(media) => return Ok(media),
+                    Event::Unpublished => return Err(PullError::Ended),
+                    Event::Ended(status) => return Err(ClientError::Refused(status).into()),
+                    _ => {}
+                }
+            }
+            client.turn(false).await?;
+        }
+    };
+    let first = time::timeout(silence_max, first)
+        .await
+        .map_err(|_| ClientError::Silent(silence_max))??;
+    Ok(Pulled {
+        client,
+        first,
+        silence_max,
+    })
+}
+
+impl Pulled {
+    /// Feeds `path` in `hub` until the upstream ends, falls silent or breaks.
+    ///
+    /// # Errors
+    /// Always: why it is over.
+    pub async fn run(
+        mut self,
+        hub: &Arc<Hub>,
+        path: &StreamPath,
+    ) -> Result<std::convert::Infallible, PullError> {
+        let info = PublisherInfo {
+            peer: None,
+            origin: PublisherKind::Pull,
+            since: SystemTime::now(),
+        };
+        let publisher = hub.publish(path, info)?;
+        accept(&publisher, self.first)?;
+        let silent = time::sleep(self.silence_max);
+        tokio::pin!(silent);
+        let superseded = publisher.superseded();
+        tokio::pin!(superseded);
+        loop {
+            let mut heard = false;
+            while let Some(event) = self.client.session.poll() {
+                match event {
+                    Event::Media(media) => {
+                        heard = true;
+                        accept(&publisher, media)?;
+                    }
+                    Event::Unpublished => return Err(PullError::Ended),
+                    Event::Ended(status) => return Err(ClientError::Refused(status).into()),
+                    _ => {}
+                }
+            }
+            if heard {
+                silent
+                    .as_mut()
+                    .reset(time::Instant::now() + self.silence_max);
+            }
+            tokio::select! {
+                biased;
+                turned = self.client.turn(false) => turned?,
+                () = &mut superseded => return Err(PullError::TakenOver),
+                () = &mut silent => return Err(ClientError::Silent(self.silence_max).into()),
+            }
+        }
+    }
+}
+
+fn accept(publisher: &Publisher, media: Media) -> Result<(), PullError> {
+    publish::accept(publisher, media).map_err(|_| PullError::TakenOver)
+}

@@ -1,0 +1,184 @@
+//! Gives one RTMP server session a socket: reads, asks the session what it means, publishes or plays.
+//!
+//! A connection publishes or plays one stream at a time; when that ends by the peer's wish it may ask
+//! for another.
+
+use super::{format::CHUNK_SIZE, play, publish};
+use crate::{admission::Admission, limits, net, settings::Settings, shard::Shard};
+use bytes::{Buf, Bytes};
+use media::{StreamPath, path::PathError};
+use rtmp::server::{Config, Event, Session};
+use std::{io, net::SocketAddr, rc::Rc};
+use tokio::{net::TcpStream, time};
+
+/// Why a connection is over.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Ended {
+    #[error("the peer hung up: {0}")]
+    Hangup(#[from] io::Error),
+    #[error("the peer broke the protocol: {0}")]
+    Protocol(#[from] rtmp::Error),
+    #[error("the peer asked for nothing within {:?}", limits::GREETING_TIMEOUT)]
+    SaidNothing,
+    #[error("refused: {0}")]
+    Refused(String),
+    #[error("the publisher sent nothing for {0:?}")]
+    PublisherSilent(std::time::Duration),
+    #[error("another publisher has taken the stream over")]
+    TakenOver,
+    #[error("{0}")]
+    Player(crate::player::End),
+    #[error("the peer reads no replies")]
+    Deaf,
+    #[error("this node is closing")]
+    Closing,
+}
+
+/// One RTMP dialogue's socket.
+pub(crate) struct Connection {
+    pub(crate) shard: Rc<Shard>,
+    pub(crate) socket: Rc<TcpStream>,
+    pub(crate) peer: SocketAddr,
+    pub(crate) session: Session,
+    pub(crate) settings: Rc<Settings>,
+}
+
+/// Serves one accepted connection to its end.
+pub(crate) async fn serve(
+    shard: Rc<Shard>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    settings: Rc<Settings>,
+    admission: Admission,
+) {
+    let _admitted = match admission.admit(peer.ip()) {
+        Ok(admitted) => admitted,
+        Err(refused) => {
+            net::say_refused("rtmp", peer, &refused);
+            return;
+        }
+    };
+    if net::tune(&socket).is_err() {
+        return;
+    }
+    let config = Config {
+        chunk_size: CHUNK_SIZE,
+        ..Config::default()
+    };
+    let session = Session::new(config, random());
+    let mut connection = Connection {
+        shard,
+        socket: Rc::new(socket),
+        peer,
+        session,
+        settings,
+    };
+    let ended = Box::pin(connection.run()).await;
+    // What the session still has to say, above all why it refuses.
+    let _unsaid = time::timeout(limits::FAREWELL_TIMEOUT, connection.flush()).await;
+    match ended {
+        Ended::Protocol(error) => {
+            metrics::counter!("weir_rtmp_protocol_errors_total").increment(1);
+            tracing::info!(%peer, %error, "RTMP connection closed: the peer broke the protocol");
+        }
+        ended => tracing::debug!(%peer, reason = %ended, "RTMP connection closed"),
+    }
+}
+
+fn random() -> [u8; 32] {
+    std::array::from_fn(|_| fastrand::u8(..))
+}
+
+impl Connection {
+    async fn run(&mut self) -> Ended {
+        loop {
+            let served = match time::timeout(limits::GREETING_TIMEOUT, self.greet()).await {
+                Err(_) => Err(Ended::SaidNothing),
+                Ok(Err(ended)) => Err(ended),
+                Ok(Ok(Wish::Publish(path))) => publish::publish(self, &path).await,
+                Ok(Ok(Wish::Play(path))) => play::play(self, &path).await,
+            };
+            if let Err(ended) = served {
+                return ended;
+            }
+        }
+    }
+
+    /// Goes on until the peer wants to publish or to play.
+    async fn greet(&mut self) -> Result<Wish, Ended> {
+        loop {
+            while let Some(event) = self.session.poll() {
+                let wish = match event {
+                    Event::Connect(_) => {
+                        self.session.accept_connect()?;
+                        continue;
+                    }
+                    Event::Publish(publish) => self.path(&publish.address).map(Wish::Publish),
+                    Event::Play(play) => self.path(&play.address).map(Wish::Play),
+                    _ => continue,
+                };
+                match wish {
+                    Ok(wish) => return Ok(wish),
+                    Err(error) => {
+                        let status =
+                            rtmp::Status::error(rtmp::status::code::FAILED, error.to_string());
+                        self.session.reject(status)?;
+                        tracing::info!(peer = %self.peer, %error, "refused: no stream has such a name");
+                        return Err(Ended::Refused(error.to_string()));
+                    }
+                }
+            }
+            self.flush().await?;
+            self.socket.readable().await?;
+            self.read()?;
+        }
+    }
+
+    fn path(&self, address: &rtmp::Address) -> Result<StreamPath, PathError> {
+        let vhost = self.settings.vhosts.resolve(&address.vhost);
+        StreamPath::new(vhost, &address.app, &address.name)
+    }
+
+    /// Gives the session what has come.
+    pub(crate) fn read(&mut self) -> Result<(), Ended> {
+        let (session, socket) = (&mut self.session, &self.socket);
+        self.shard
+            .with_scratch(|buffer| match net::read_some(socket, buffer) {
+                Ok(Some(bytes)) => session.input(bytes).map_err(Ended::Protocol),
+                Ok(None) => Ok(()),
+                Err(error) => Err(Ended::Hangup(error)),
+            })
+    }
+
+    /// Sends all that the session has to say. Cancel safe: nothing is sent twice.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        while !self.session.output().is_empty() {
+            self.socket.writable().await?;
+            match self.socket.try_write(self.session.output()) {
+                Ok(written) => self.session.output().advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends `bytes`, which the session does not know of.
+    pub(crate) async fn write(&self, mut bytes: Bytes) -> io::Result<()> {
+        while !bytes.is_empty() {
+            self.socket.writable().await?;
+            match self.socket.try_write(&bytes) {
+                Ok(written) => bytes.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a peer wants of us.
+enum Wish {
+    Publish(StreamPath),
+    Play(StreamPath),
+}

@@ -1,0 +1,157 @@
+//! A stream's bytes in one wire format, written once a node and read by every subscriber.
+//!
+//! What players of one stream over one protocol receive is the same for all of them, so a frame is
+//! written once, into a [`Piece`]: immutable bytes that every shard shares. A [`Tape`] lives in its
+//! stream while somebody reads it; each reading shard keeps an [`Index`](index::Index) of the pieces,
+//! and a subscriber is a [`Cursor`](cursor::Cursor) into that index.
+//!
+//! ```text
+//!  publisher ─▶ Stream ─▶ Tape (rtmp) ─▶ inbox of shard 0 ─▶ Index ─▶ cursor, cursor, cursor …
+//!                  │                  └▶ inbox of shard 1 ─▶ Index ─▶ cursor, cursor …
+//!                  └────▶ Tape (flv)  ─▶ inbox of shard 1 ─▶ Index ─▶ cursor …
+//! ```
+//!
+//! Adding a wire format is one [`Format`]: the hub and the tapes need not know it.
+
+pub(crate) mod cursor;
+pub(crate) mod index;
+
+use crate::{hub::headers::Header, limits};
+use bytes::{Bytes, BytesMut};
+use media::{Codec, Frame, Kind, MediaTime, Role};
+
+/// A wire format: its name in logs and metrics, and how a fresh tape of it is written.
+///
+/// Two formats are the same when their names are.
+#[derive(Debug)]
+pub struct Format {
+    /// `rtmp`, `flv`, …: unique.
+    pub name: &'static str,
+    /// Begins a tape.
+    pub writer: fn() -> Box<dyn Writer>,
+}
+
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// Writes one stream's frames in one wire format.
+pub trait Writer: Send {
+    /// The bytes that a player receives for `frame`; they may depend on frames written before.
+    fn write(&mut self, frame: &Frame) -> Bytes;
+}
+
+/// The format of those that want frames, not bytes: forwards, recorders, packagers. Costs nothing:
+/// a piece's bytes are the frame's body, shared.
+pub const FRAMES: Format = Format {
+    name: "frames",
+    writer: || Box::new(FrameWriter),
+};
+
+struct FrameWriter;
+
+impl Writer for FrameWriter {
+    fn write(&mut self, frame: &Frame) -> Bytes {
+        frame.body.clone()
+    }
+}
+
+/// A [`Writer`] of formats without state: appends to an arena, from which pieces are cut.
+pub struct Packed {
+    arena: BytesMut,
+    append: fn(&Frame, &mut BytesMut),
+}
+
+impl Packed {
+    /// A writer that appends each frame with `append`.
+    pub fn boxed(append: fn(&Frame, &mut BytesMut)) -> Box<dyn Writer> {
+        Box::new(Self {
+            arena: BytesMut::new(),
+            append,
+        })
+    }
+}
+
+impl Writer for Packed {
+    fn write(&mut self, frame: &Frame) -> Bytes {
+        // Room for the body and its framing: a format adds a few bytes a frame, and one a chunk.
+        let needed = frame.body.len() + frame.body.len() / 1_000 + 64;
+        if self.arena.capacity() < needed {
+            self.arena = BytesMut::with_capacity(needed.max(limits::TAPE_BLOCK_BYTES));
+        }
+        (self.append)(frame, &mut self.arena);
+        self.arena.split().freeze()
+    }
+}
+
+/// One frame in one wire format.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// The frame's number in its stream, the same in every format; counts on by one.
+    pub seq: u64,
+    /// Sound, picture or data.
+    pub kind: Kind,
+    /// What the frame means to a late joiner.
+    pub role: Role,
+    /// The codec, where it is known.
+    pub codec: Option<Codec>,
+    /// The track of a multitrack stream, else 0.
+    pub track: u8,
+    /// Decode time on the stream's timeline.
+    pub dts: MediaTime,
+    /// What goes out.
+    pub bytes: Bytes,
+}
+
+impl Piece {
+    pub(crate) fn new(seq: u64, frame: &Frame, writer: &mut dyn Writer) -> Self {
+        Self {
+            seq,
+            kind: frame.kind,
+            role: frame.role,
+            codec: frame.codec,
+            track: frame.track,
+            dts: frame.dts,
+            bytes: writer.write(frame),
+        }
+    }
+
+    /// Whether a player may start here: a key frame of the picture.
+    pub fn is_key(&self) -> bool {
+        self.kind == Kind::Video && self.role == Role::Key
+    }
+
+    /// Whether it is kept for late joiners: metadata or a sequence header.
+    pub fn is_header(&self) -> bool {
+        matches!(self.role, Role::Metadata | Role::Config)
+    }
+
+    /// A piece of the [`FRAMES`] format as the frame that it is.
+    pub fn into_frame(self) -> Frame {
+        Frame {
+            kind: self.kind,
+            role: self.role,
+            codec: self.codec,
+            track: self.track,
+            dts: self.dts,
+            body: self.bytes,
+        }
+    }
+}
+
+impl Header for Piece {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+    fn role(&self) -> Role {
+        self.role
+    }
+    fn track(&self) -> u8 {
+        self.track
+    }
+    fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}

@@ -1,0 +1,310 @@
+//! A subscriber's place in a tape, and the two ways to read from there: straight into a socket
+//! ([`Outlet`]), or piece by piece ([`Subscriber`]).
+
+use super::{
+    Piece,
+    index::{Held, Index, Sink},
+};
+use crate::{hub::Reading, limits};
+use bytes::{Buf, Bytes};
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    future::poll_fn,
+    io::{self, IoSlice},
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+use tokio::net::TcpStream;
+
+/// A place in a tape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cursor {
+    /// Waits for a key frame whose number is at least this.
+    Key(u64),
+    /// The next piece to read.
+    Piece(u64),
+}
+
+/// What became of a cursor that was brought up to date.
+enum Moved<'a> {
+    /// It stands at a piece, or at the end.
+    No,
+    /// It goes on at a start: these headers come first.
+    Started(&'a [Piece]),
+    /// It fell out of the tape and goes on at a newer start: these headers come first.
+    Skipped(&'a [Piece]),
+    /// It waits for a key frame.
+    Waits,
+}
+
+impl Cursor {
+    /// Where a player starts that joins now.
+    pub(crate) fn join(held: &Held, gop_cache: bool) -> Self {
+        Self::Key(if gop_cache { 0 } else { held.next_seq() })
+    }
+
+    fn position(self) -> Option<u64> {
+        match self {
+            Self::Key(_) => None,
+            Self::Piece(seq) => Some(seq),
+        }
+    }
+
+    fn settle(self, held: &Held) -> (Self, Moved<'_>) {
+        let (from, lost) = match self {
+            Self::Piece(seq) if !held.has_lost(seq) => return (self, Moved::No),
+            Self::Piece(seq) => (seq, true),
+            Self::Key(from) => (from, false),
+        };
+        match held.start(from) {
+            Some(start) if lost => (Self::Piece(start.seq), Moved::Skipped(&start.headers)),
+            Some(start) => (Self::Piece(start.seq), Moved::Started(&start.headers)),
+            None => (Self::Key(from), Moved::Waits),
+        }
+    }
+}
+
+/// How a flush ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    /// Everything is written.
+    All,
+    /// The socket takes no more now.
+    Blocked,
+}
+
+/// Writes to one socket: first what is queued for it alone, then the tape from its cursor on.
+///
+/// Holds no media of its own but the rest of a piece that was written in part.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    own: VecDeque<Bytes>,
+    cursor: Cursor,
+    written: u64,
+    skips: u32,
+}
+
+impl Outlet {
+    pub(crate) fn new(cursor: Cursor) -> Self {
+        Self {
+            own: VecDeque::new(),
+            cursor,
+            written: 0,
+            skips: 0,
+        }
+    }
+
+    /// Sends `bytes` before the next piece; never inside one.
+    pub(crate) fn push(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.own.push_back(bytes);
+        }
+    }
+
+    /// What is queued for this socket alone; nothing of it is sent any more.
+    pub(crate) fn take_own(&mut self) -> VecDeque<Bytes> {
+        std::mem::take(&mut self.own)
+    }
+
+    /// Bytes that are queued for this socket alone.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.own.iter().map(Bytes::len).sum()
+    }
+
+    /// Bytes handed to the kernel so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Times that it fell out of the tape.
+    pub(crate) fn skips(&self) -> u32 {
+        self.skips
+    }
+
+    pub(crate) fn position(&self) -> Option<u64> {
+        self.cursor.position()
+    }
+
+    /// Goes on at the newest start, as one who joins now.
+    pub(crate) fn rejoin(&mut self) {
+        self.cursor = Cursor::Key(0);
+    }
+
+    /// Writes as much as the socket takes; `held` is what the tape holds, if the tape may be read.
+    ///
+    /// # Errors
+    /// Whatever the socket says, but not that it would block.
+    pub(crate) fn flush(&mut self, held: Option<&Held>, socket: &TcpStream) -> io::Result<Flushed> {
+        loop {
+            if let Some(held) = held {
+                self.settle(held);
+            }
+            let mut slices = [IoSlice::new(&[]); limits::WRITE_PIECES_MAX];
+            let own = self.own.iter();
+            let tape = held.into_iter().zip(self.cursor.position());
+            let pieces = tape
+                .flat_map(|(held, seq)| held.from(seq))
+                .map(|piece| &piece.bytes);
+            let mut count = 0;
+            for (slice, bytes) in slices.iter_mut().zip(own.chain(pieces)) {
+                *slice = IoSlice::new(bytes);
+                count += 1;
+            }
+            if count == 0 {
+                return Ok(Flushed::All);
+            }
+            match socket.try_write_vectored(&slices[..count]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => self.advance(written, held),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Flushed::Blocked);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn settle(&mut self, held: &Held) {
+        let (cursor, moved) = self.cursor.settle(held);
+        self.cursor = cursor;
+        match moved {
+            Moved::No | Moved::Waits => {}
+            Moved::Started(headers) => {
+                self.own
+                    .extend(headers.iter().map(|header| header.bytes.clone()));
+            }
+            Moved::Skipped(headers) => {
+                self.skips += 1;
+                self.own
+                    .extend(headers.iter().map(|header| header.bytes.clone()));
+            }
+        }
+    }
+
+    fn advance(&mut self, mut written: usize, held: Option<&Held>) {
+        self.written += written as u64;
+        while let Some(first) = self.own.front_mut() {
+            if first.len() > written {
+                first.advance(written);
+                return;
+            }
+            written -= first.len();
+            self.own.pop_front();
+        }
+        let (Some(held), Cursor::Piece(mut seq)) = (held, self.cursor) else {
+            return;
+        };
+        for piece in held.from(seq) {
+            if written == 0 {
+                break;
+            }
+            if piece.bytes.len() > written {
+                self.own.push_back(piece.bytes.slice(written..));
+            }
+            written = written.saturating_sub(piece.bytes.len());
+            seq += 1;
+        }
+        self.cursor = Cursor::Piece(seq);
+    }
+}
+
+/// Reads a tape piece by piece: what a forward, a recorder or an HTTP body does.
+pub struct Subscriber {
+    reading: Reading,
+    index: Rc<Index>,
+    signal: Rc<Signal>,
+    place: usize,
+    /// Headers that come before the next piece.
+    headers: VecDeque<Piece>,
+}
+
+struct Signal {
+    waiting: RefCell<Option<Waker>>,
+    cursor: Cell<Cursor>,
+}
+
+impl Sink for Signal {
+    fn wake(&self) {
+        if let Some(waker) = self.waiting.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    fn position(&self) -> Option<u64> {
+        self.cursor.get().position()
+    }
+}
+
+impl Subscriber {
+    pub(crate) fn new(reading: Reading, index: Rc<Index>, gop_cache: bool) -> Self {
+        let cursor = Cell::new(Cursor::join(&index.held(), gop_cache));
+        let signal = Rc::new(Signal {
+            waiting: RefCell::default(),
+            cursor,
+        });
+        let place = index.add(signal.clone());
+        Self {
+            reading,
+            index,
+            signal,
+            place,
+            headers: VecDeque::new(),
+        }
+    }
+
+    /// The stream that it reads.
+    pub fn stream(&self) -> &std::sync::Arc<crate::hub::Stream> {
+        self.reading.stream()
+    }
+
+    /// The next piece: first the headers, then everything from a key frame on. A subscriber that falls
+    /// out of the tape goes on at the newest key frame, after the headers. `None` when the publisher
+    /// has gone for good. Cancel safe.
+    pub async fn next(&mut self) -> Option<Piece> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// The same, for those who are polled themselves.
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        if let Some(piece) = self.try_next() {
+            return Poll::Ready(Some(piece));
+        }
+        if self.index.has_ended() {
+            return Poll::Ready(None);
+        }
+        *self.signal.waiting.borrow_mut() = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// The next piece, if it is there.
+    pub fn try_next(&mut self) -> Option<Piece> {
+        if let Some(header) = self.headers.pop_front() {
+            return Some(header);
+        }
+        let held = self.index.held();
+        let (cursor, moved) = self.signal.cursor.get().settle(&held);
+        self.signal.cursor.set(cursor);
+        match moved {
+            Moved::No | Moved::Waits => {}
+            Moved::Started(headers) => self.headers.extend(headers.iter().cloned()),
+            Moved::Skipped(headers) => {
+                self.index.stream().totals().skipped();
+                self.headers.extend(headers.iter().cloned());
+            }
+        }
+        if let Some(header) = self.headers.pop_front() {
+            return Some(header);
+        }
+        let seq = cursor.position()?;
+        let piece = held.from(seq).next()?.clone();
+        self.signal.cursor.set(Cursor::Piece(seq + 1));
+        Some(piece)
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.index.remove(self.place);
+    }
+}
