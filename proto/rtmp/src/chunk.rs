@@ -8,15 +8,13 @@
 //!  1, 2 or 3 B    11, 7, 3 or 0 B  0 or 4 B             at most the chunk size
 //! ```
 
+mod header;
 mod reader;
 mod writer;
 
 pub use reader::Reader;
 pub(crate) use reader::STREAM_STATE_BYTES;
 pub use writer::write_message;
-
-/// What a timestamp field holds if the real value stands in the extended timestamp (5.3.1.3).
-const EXTENDED: u32 = 0xFF_FFFF;
 
 /// What a full (type 0) header says of a message; its length is the payload's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

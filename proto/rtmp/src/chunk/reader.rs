@@ -19,19 +19,15 @@
 //!   type 3 chunk; older ffmpeg and librtmp do not. The first such chunk decides for the
 //!   connection: four bytes that equal the timestamp are one.
 
-use super::EXTENDED;
+use super::header::{
+    EXTENDED, EXTENDED_BYTES, HEADER_BYTES_MAX, Header, basic_header_len, message_header_len,
+};
 use crate::{
     Error, Limits,
     limits::{CHUNK_SIZE_DEFAULT, PAYLOAD_BYTES_MAX, READ_AHEAD_BYTES_MAX},
     message::{Control, Message},
 };
 use bytes::Bytes;
-
-/// The longest basic header, message header and extended timestamp together.
-const HEADER_BYTES_MAX: usize = 3 + 11 + 4;
-
-/// The size of an extended timestamp.
-const EXTENDED_BYTES: usize = 4;
 
 /// What one chunk stream costs beside its payload; twice its size, for the table grows by doubling.
 pub(crate) const STREAM_STATE_BYTES: usize = 2 * size_of::<ChunkStream>();
@@ -88,15 +84,6 @@ impl ChunkStream {
     fn missing(&self) -> usize {
         self.length.saturating_sub(self.payload.len())
     }
-}
-
-/// The parts of a header that is whole.
-struct Header<'a> {
-    header_type: u8,
-    chunk_stream_id: u32,
-    /// The 11, 7, 3 or 0 bytes.
-    message_header: &'a [u8],
-    extended: Option<[u8; EXTENDED_BYTES]>,
 }
 
 impl Reader {
@@ -387,47 +374,5 @@ impl Reader {
             _ => {}
         }
         Ok(())
-    }
-}
-
-impl<'a> Header<'a> {
-    /// Cuts whole headers only; `bytes` is as long as they are.
-    fn split(bytes: &'a [u8]) -> Self {
-        let first = bytes.first().copied().unwrap_or_default();
-        let header_type = first >> 6;
-        let (basic, rest) = bytes.split_at(basic_header_len(first).min(bytes.len()));
-        let chunk_stream_id = match *basic {
-            [_, low] => 64 + u32::from(low),
-            [_, low, high] => 64 + u32::from(u16::from_le_bytes([low, high])),
-            _ => u32::from(first & 0x3F),
-        };
-        let (message_header, extended) =
-            rest.split_at(message_header_len(header_type).min(rest.len()));
-        let extended = extended.first_chunk().copied();
-        Self {
-            header_type,
-            chunk_stream_id,
-            message_header,
-            extended,
-        }
-    }
-}
-
-/// 1, 2 or 3 bytes, by the low six bits of the first (5.3.1.1).
-fn basic_header_len(first: u8) -> usize {
-    match first & 0x3F {
-        0 => 2,
-        1 => 3,
-        _ => 1,
-    }
-}
-
-/// By header type (5.3.1.2).
-fn message_header_len(header_type: u8) -> usize {
-    match header_type {
-        0 => 11,
-        1 => 7,
-        2 => 3,
-        _ => 0,
     }
 }

@@ -1,11 +1,11 @@
 //! Messages to chunks. The hot path of everything that we send: one reservation, then copies.
 
-use super::{EXTENDED, MessageHeader};
+use super::{
+    MessageHeader,
+    header::{EXTENDED, HeaderBytes},
+};
 use crate::limits::PAYLOAD_BYTES_MAX;
 use bytes::{BufMut, BytesMut};
-
-/// The longest basic header, message header and extended timestamp together.
-const HEADER_BYTES_MAX: usize = 3 + 11 + 4;
 
 /// Appends one whole message as chunks: a type 0 header, then type 3 headers, with the extended
 /// timestamp on all of them where the timestamp needs it.
@@ -35,8 +35,8 @@ pub fn write_message(
     let first = chunks.next().unwrap_or_default();
 
     // The header of all chunks but the first.
-    let mut continued = Header::new(3, chunk_stream_id);
-    let mut opening = Header::new(0, chunk_stream_id);
+    let mut continued = HeaderBytes::new(3, chunk_stream_id);
+    let mut opening = HeaderBytes::new(0, chunk_stream_id);
     let [_, length @ ..] = (payload.len() as u32).to_be_bytes();
     let [_, timestamp @ ..] = header.timestamp.min(EXTENDED).to_be_bytes();
     opening.put(&timestamp);
@@ -54,41 +54,5 @@ pub fn write_message(
     for chunk in chunks {
         out.put_slice(continued.as_slice());
         out.put_slice(chunk);
-    }
-}
-
-/// A chunk's header while it is put together.
-struct Header {
-    bytes: [u8; HEADER_BYTES_MAX],
-    len: usize,
-}
-
-impl Header {
-    /// Begins with the basic header (5.3.1.1).
-    fn new(header_type: u8, chunk_stream_id: u32) -> Self {
-        let mut header = Self {
-            bytes: [0; HEADER_BYTES_MAX],
-            len: 0,
-        };
-        let first = header_type << 6;
-        match chunk_stream_id {
-            0..=63 => header.put(&[first | chunk_stream_id as u8]),
-            64..=319 => header.put(&[first, (chunk_stream_id - 64) as u8]),
-            _ => {
-                let [low, high, ..] = (chunk_stream_id - 64).to_le_bytes();
-                header.put(&[first | 1, low, high]);
-            }
-        }
-        header
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        let end = self.len + bytes.len();
-        self.bytes[self.len..end].copy_from_slice(bytes);
-        self.len = end;
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        &self.bytes[..self.len]
     }
 }
