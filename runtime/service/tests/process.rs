@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// A running `idle`; killed with the test.
@@ -61,13 +62,9 @@ impl Idle {
         Some((status, body.to_owned()))
     }
 
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill")
-            .args(["-s", name, &pid])
-            .status()
-            .expect("kill runs");
-        assert!(sent.success());
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a pid");
+        kill_process(pid, signal).expect("it takes signals");
     }
 
     /// Waits until `/readyz` answers `status`, and gives its body.
@@ -113,25 +110,25 @@ fn it_is_ready_when_its_conditions_hold_and_not_while_it_drains() {
     assert_eq!(idle.ready(503)["reasons"], waits);
     assert_eq!(idle.get("/be-ready"), Some((200, "it is".into())));
     assert_eq!(idle.ready(200)["ready"], true);
-    idle.signal("TERM");
+    idle.signal(Signal::TERM);
     let drains = serde_json::json!([{ "condition": "draining", "reason": "SIGTERM" }]);
     assert_eq!(idle.ready(503)["reasons"], drains);
     assert_eq!(idle.get("/livez"), Some((200, "ok\n".into())));
-    idle.signal("TERM");
+    idle.signal(Signal::TERM);
     assert_eq!(idle.exit_code(), Some(0));
 }
 
 #[test]
 fn a_drain_ends_at_its_deadline_without_a_second_signal() {
     let mut idle = Idle::start(&[("WEIR_DRAIN", "50ms")]);
-    idle.signal("INT");
+    idle.signal(Signal::INT);
     assert_eq!(idle.exit_code(), Some(0));
 }
 
 #[test]
 fn a_program_that_hangs_is_abandoned_and_says_so() {
     let mut idle = Idle::start(&[("WEIR_DRAIN", "0s"), ("WEIR_HANG", "true")]);
-    idle.signal("TERM");
+    idle.signal(Signal::TERM);
     assert_eq!(idle.exit_code(), Some(1));
 }
 
