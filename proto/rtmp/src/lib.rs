@@ -66,6 +66,8 @@ mod link;
 pub mod message;
 pub mod server;
 pub mod status;
+#[cfg(test)]
+mod transcript;
 pub mod url;
 pub mod window;
 

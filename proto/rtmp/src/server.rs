@@ -465,7 +465,7 @@ impl Session {
             Action::Ask => self.ask(transaction, call),
             Action::Acknowledge => {
                 self.announced |= matches!(call, Call::FcPublish { .. });
-                self.answer(transaction, Value::Undefined);
+                self.acknowledge(transaction);
             }
             Action::AnswerLength => self.answer(transaction, Value::Number(0.0)),
             Action::AnswerStream => self.answer(transaction, Value::from(MESSAGE_STREAM_ID)),
@@ -495,7 +495,7 @@ impl Session {
                 if let Call::FcUnpublish { .. } = call {
                     let status = Status::notice(code::UNPUBLISH_SUCCESS, "unpublished");
                     self.link.send_command(0, 0.0, Call::OnFcUnpublish(status));
-                    self.answer(transaction, Value::Undefined);
+                    self.acknowledge(transaction);
                 }
                 self.send_status(Status::notice(code::UNPUBLISH_SUCCESS, "unpublished"));
                 self.announced = false;
@@ -557,6 +557,14 @@ impl Session {
         self.events.push_back(event);
     }
 
+    /// Answers `_result` with nothing in it, if an answer is asked for: rtmp2sink calls
+    /// `releaseStream` and `FCPublish` with 0 and would not know what is answered.
+    fn acknowledge(&mut self, transaction: f64) {
+        if transaction != 0.0 {
+            self.answer(transaction, Value::Undefined);
+        }
+    }
+
     fn answer(&mut self, transaction: f64, information: Value) {
         let call = Call::Result {
             properties: Value::Null,
@@ -611,18 +619,19 @@ impl Session {
         }
         let description = format!("started playing {name}");
         self.send_status(Status::notice(code::PLAY_START, description));
-        // Flash shows neither sound nor picture to scripts without it; others look past it.
-        let access = [
-            "|RtmpSampleAccess".into(),
-            Value::Boolean(true),
-            Value::Boolean(true),
-        ];
-        self.link.send_data(MESSAGE_STREAM_ID, &access);
-        let start = [
-            "onStatus".into(),
-            Value::object([("code", code::DATA_START.into())]),
-        ];
-        self.link.send_data(MESSAGE_STREAM_ID, &start);
+        if self.connect.is_flash_program() {
+            let access = [
+                "|RtmpSampleAccess".into(),
+                Value::Boolean(true),
+                Value::Boolean(true),
+            ];
+            self.link.send_data(MESSAGE_STREAM_ID, &access);
+            let start = [
+                "onStatus".into(),
+                Value::object([("code", code::DATA_START.into())]),
+            ];
+            self.link.send_data(MESSAGE_STREAM_ID, &start);
+        }
     }
 
     fn confirm_pause(&mut self, paused: bool) {

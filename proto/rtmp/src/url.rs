@@ -137,7 +137,7 @@ impl FromStr for Url {
             _ => return Err(UrlError::Scheme),
         };
         let (rest, query) = match rest.split_once('?') {
-            Some((rest, query)) => (rest, Some(query.to_owned())),
+            Some((rest, query)) => (rest, Some(query)),
             None => (rest, None),
         };
         let (host_port, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -148,12 +148,18 @@ impl FromStr for Url {
         if app.is_empty() {
             return Err(UrlError::NoApp);
         }
+        // `rtmp://host/live?vhost=tv.example/cam`, as SRS's users write it.
+        let (name, query) = match (name, query.and_then(|query| query.rsplit_once('/'))) {
+            ("", Some((query, name))) => (name, Some(query)),
+            _ => (name.trim_matches('/'), query),
+        };
+        let query = query.map(str::to_owned);
         Ok(Self {
             tls,
             host,
             port,
-            app: app.into(),
-            name: name.trim_matches('/').into(),
+            app: app.to_owned(),
+            name: name.to_owned(),
             query,
         })
     }
@@ -283,6 +289,11 @@ mod tests {
                 "rtmp://h/live",
                 url(false, "h", 1935, "live", "", None),
                 None,
+            ),
+            (
+                "rtmp://h/live?vhost=tv.example/cam",
+                url(false, "h", 1935, "live", "cam", Some("vhost=tv.example")),
+                Some("rtmp://h/live/cam?vhost=tv.example"),
             ),
             (
                 "rtmp://h/live/cam?a=rtmp://x/y?z",

@@ -117,3 +117,72 @@ pub(crate) fn step(state: State, input: Input, plays: bool) -> (Action, State) {
         (_, I::HandshakeOver | I::Accepted | I::OtherAnswer) => (A::Ignore, state),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    const STATES: [State; 7] = [
+        State::Handshake,
+        State::Connecting,
+        State::Creating,
+        State::Asking,
+        State::Running,
+        State::Silent,
+        State::Ended,
+    ];
+    const INPUTS: [Input; 13] = [
+        Input::HandshakeOver,
+        Input::Accepted,
+        Input::Refused,
+        Input::OtherAnswer,
+        Input::Started,
+        Input::Failed,
+        Input::Gone,
+        Input::Back,
+        Input::News,
+        Input::Reconnect,
+        Input::Call,
+        Input::Media,
+        Input::Close,
+    ];
+
+    #[test]
+    fn the_whole_table_is_as_reviewed() {
+        let mut table = String::new();
+        for state in STATES {
+            writeln!(table, "{state:?}").expect("a string takes all");
+            for input in INPUTS {
+                let entry = |plays| {
+                    let (action, next) = step(state, input, plays);
+                    let arrow = if next == state {
+                        String::new()
+                    } else {
+                        format!(" -> {next:?}")
+                    };
+                    format!("{action:?}{arrow}")
+                };
+                let (plays, publishes) = (entry(true), entry(false));
+                let entry = if plays == publishes {
+                    plays
+                } else {
+                    format!("{plays}; publishing: {publishes}")
+                };
+                writeln!(table, "  {:<13} {entry}", format!("{input:?}"))
+                    .expect("a string takes all");
+            }
+        }
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn an_ended_dialogue_stays_ended_and_says_nothing() {
+        for input in INPUTS {
+            for plays in [true, false] {
+                let entry = step(State::Ended, input, plays);
+                assert_eq!(entry, (Action::Ignore, State::Ended), "{input:?}");
+            }
+        }
+    }
+}

@@ -100,6 +100,14 @@ impl Connect {
         Value::Object(properties)
     }
 
+    /// Whether a Flash program speaks, which says where it was loaded from.
+    ///
+    /// Its scripts get at the media only after `|RtmpSampleAccess`. Nobody else is told: FFmpeg
+    /// takes that message for a stream of data, and counts sound and picture after it.
+    pub(crate) fn is_flash_program(&self) -> bool {
+        !self.swf_url.is_empty()
+    }
+
     /// The two objects of the `_result` that accepts this `connect`: the server's properties and
     /// the status. `server` is our name and version.
     pub(crate) fn accepted(&self, server: &str) -> (Value, Value) {

@@ -155,8 +155,89 @@ pub(crate) fn step(state: State, input: Input) -> (Action, State) {
         (S::Playing, I::Seek) => (A::RefuseStatus(code::SEEK_FAILED), state),
 
         // Everything that makes no sense now.
-        (_, I::Publish) => (A::RefuseStatus(code::PUBLISH_BAD_NAME), state),
+        (S::Publishing, I::Publish) => (A::RefuseStatus(code::PUBLISH_BAD_NAME), state),
+        (_, I::Publish) => (A::RefuseStatus(code::FAILED), state),
         (_, I::Play | I::Play2) => (A::RefuseStatus(code::PLAY_FAILED), state),
         (_, I::Pause | I::Seek) => (A::RefuseStatus(code::FAILED), state),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    const STATES: [State; 9] = [
+        State::Opening,
+        State::ConnectAsked,
+        State::Connected,
+        State::Idle,
+        State::PublishAsked,
+        State::Publishing,
+        State::PlayAsked,
+        State::Playing,
+        State::Closed,
+    ];
+    const INPUTS: [Input; 19] = [
+        Input::Connect,
+        Input::ReleaseStream,
+        Input::FcPublish,
+        Input::FcSubscribe,
+        Input::CreateStream,
+        Input::StreamLength,
+        Input::CheckBandwidth,
+        Input::Publish,
+        Input::Play,
+        Input::Play2,
+        Input::Pause,
+        Input::Seek,
+        Input::FcUnpublish,
+        Input::CloseStream,
+        Input::DeleteStream,
+        Input::Other,
+        Input::Media,
+        Input::Accept,
+        Input::Reject,
+    ];
+
+    #[test]
+    fn the_whole_table_is_as_reviewed() {
+        let mut table = String::new();
+        for state in STATES {
+            writeln!(table, "{state:?}").expect("a string takes all");
+            for input in INPUTS {
+                let (action, next) = step(state, input);
+                let arrow = if next == state {
+                    String::new()
+                } else {
+                    format!(" -> {next:?}")
+                };
+                writeln!(table, "  {:<15} {action:?}{arrow}", format!("{input:?}"))
+                    .expect("a string takes all");
+            }
+        }
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn only_the_shell_ends_a_question() {
+        for state in STATES.into_iter().filter(|state| state.is_asked()) {
+            for input in INPUTS {
+                let decides = matches!(input, Input::Accept | Input::Reject);
+                assert_eq!(
+                    step(state, input).1 != state,
+                    decides,
+                    "{state:?} {input:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn media_pass_while_publishing_and_never_else() {
+        for state in STATES {
+            let passes = step(state, Input::Media).0 == Action::Pass;
+            assert_eq!(passes, state == State::Publishing, "{state:?}");
+        }
     }
 }
