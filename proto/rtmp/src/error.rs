@@ -43,7 +43,7 @@ pub enum Error {
         /// Bytes from the end of the handshake to this chunk.
         offset: u64,
     },
-    /// A chunk starts a message on a chunk stream whose last message is unfinished.
+    /// A chunk's header describes another message than the unfinished one of its chunk stream.
     #[error(
         "chunk stream {chunk_stream_id} has a type {header_type} header at byte {offset}, with \
          {missing} bytes of the message before it still to come"
@@ -51,7 +51,7 @@ pub enum Error {
     HeaderInsideMessage {
         /// Which chunk stream.
         chunk_stream_id: u32,
-        /// 0, 1 or 2.
+        /// 0 or 1.
         header_type: u8,
         /// How many bytes the unfinished message lacks.
         missing: usize,

@@ -84,6 +84,20 @@ impl ChunkStream {
     fn missing(&self) -> usize {
         self.length.saturating_sub(self.payload.len())
     }
+
+    /// Whether a header inside the message under way names the same length, type and message
+    /// stream, as far as it names them. Its time is not compared: it is a delta, to who knows what.
+    fn is_described_by(&self, header: &Header<'_>) -> bool {
+        match *header.message_header {
+            [_, _, _, l2, l1, l0, type_id, ref message_stream_id @ ..] => {
+                u32::from_be_bytes([0, l2, l1, l0]) as usize == self.length
+                    && type_id == self.type_id
+                    && (message_stream_id.is_empty()
+                        || message_stream_id == self.message_stream_id.to_le_bytes())
+            }
+            _ => true,
+        }
+    }
 }
 
 impl Reader {
@@ -280,23 +294,29 @@ impl Reader {
         Ok((at, stream.length.min(self.chunk_size)))
     }
 
+    /// All chunks of a message but the first "SHOULD" be of type 3 (5.3.1.2.4), so another type
+    /// continues it too, as long as it describes the same message.
     fn continue_message(
         &mut self,
         at: usize,
         header: &Header<'_>,
         offset: u64,
     ) -> Result<(usize, usize), Error> {
-        let stream = &self.streams[at];
-        let (id, header_type, missing) = (stream.id, header.header_type, stream.missing());
-        if header_type != 3 {
-            return Err(Error::HeaderInsideMessage {
-                chunk_stream_id: id,
-                header_type,
-                missing,
-                offset,
-            });
-        }
+        let stream = &mut self.streams[at];
+        let missing = stream.missing();
         let in_chunk = missing.min(self.chunk_size);
+        if header.header_type < 3 {
+            if !stream.is_described_by(header) {
+                return Err(Error::HeaderInsideMessage {
+                    chunk_stream_id: stream.id,
+                    header_type: header.header_type,
+                    missing,
+                    offset,
+                });
+            }
+            stream.extended = header.extended.map(u32::from_be_bytes);
+            return Ok((at, in_chunk));
+        }
         let (Some(expected), Some(found)) = (stream.extended, header.extended) else {
             return Ok((at, in_chunk));
         };
