@@ -151,6 +151,9 @@ fn parse<T: Config>(file: &str, text: &str) -> Result<T, Error> {
             error.into_inner()
         })
     });
+    if key == "." {
+        key.clear(); // how the path of the whole is written
+    }
     parsed.map_err(|problem| error::in_file::<T>(file, &key, &problem))
 }
 

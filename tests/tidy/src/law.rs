@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! {media, amf} ← flv ← rtmp        media ← {control, api}
-//! wire crates and service ← relay ← {origin, edge}
-//! {control, service} ← agent ← {origin, edge}
+//! wire crates and service ← relay
+//! {control, service} ← agent
+//! {relay, agent} ← node ← {origin, edge}
 //! {control, api, service} ← controller
 //! ```
 //!
@@ -13,7 +14,7 @@
 use crate::repository::{Graph, Source, sources};
 
 /// What each of our crates may depend on, of ours. A new crate needs a row.
-const LAW: [(&str, &[&str]); 16] = [
+const LAW: [(&str, &[&str]); 17] = [
     ("weir-media", &[]),
     ("weir-amf", &[]),
     ("weir-flv", &["weir-media", "weir-amf"]),
@@ -35,6 +36,10 @@ const LAW: [(&str, &[&str]); 16] = [
     (
         "weir-agent",
         &["weir-media", "weir-control", "weir-service"],
+    ),
+    (
+        "weir-node",
+        &["weir-media", "weir-service", "weir-relay", "weir-agent"],
     ),
     ("weir-origin", NODE),
     ("weir-edge", NODE),
@@ -75,6 +80,7 @@ const NODE: &[&str] = &[
     "weir-service",
     "weir-relay",
     "weir-agent",
+    "weir-node",
 ];
 
 /// The crates that say what crosses a wire and must not know when.

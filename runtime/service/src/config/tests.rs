@@ -113,6 +113,7 @@ fn an_error_names_file_line_key_and_what_was_expected() {
             "forward:\n- {}\n",
             "origin.yaml:2:3: forward[0]: missing field `url`",
         ),
+        ("- a\n", "origin.yaml:1:1: expected mapping start"),
     ] {
         let refused = refused(text);
         assert_eq!(refused.lines().next(), Some(told));
