@@ -5,9 +5,13 @@
 //! * [`up`]: `weir up`, the cluster as child processes.
 //! * [`state`]: what that leaves on disk, and how the other subcommands find it.
 //! * [`rest`]: asks a controller.
+//! * [`play`] and [`publish`]: a small player and a small encoder, on one [`connection`].
 //!
 //! One thread serves all of it; nothing here is on a hot path.
 
+mod connection;
+mod play;
+mod publish;
 mod rest;
 mod state;
 mod up;
@@ -26,6 +30,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Options),
+    Play(play::Options),
+    Publish(publish::Options),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +45,8 @@ fn main() -> ExitCode {
         runtime.block_on(async {
             match cli.command {
                 Command::Up(options) => up::run(options).await,
+                Command::Play(options) => play::run(options).await,
+                Command::Publish(options) => publish::run(options).await,
             }
         })
     });

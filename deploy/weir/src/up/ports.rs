@@ -242,10 +242,7 @@ mod tests {
     fn the_system_s_choice_can_be_bound() {
         let mut ports = Ports::of_this_machine();
         let row = ports.row("HTTP", Wish::Any, HERE, 4).expect("free ports");
-        let held: Vec<_> = row
-            .iter()
-            .map(|address| TcpListener::bind(address))
-            .collect();
+        let held: Vec<_> = row.iter().map(TcpListener::bind).collect();
         assert!(held.iter().all(Result::is_ok), "{held:?}");
         assert_eq!(bind(row[0]), None, "a held port is not free");
     }

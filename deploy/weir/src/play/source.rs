@@ -1,0 +1,153 @@
+//! A stream as a player receives it, over RTMP or HTTP-FLV: frames, one after the other.
+
+use crate::connection::Connection;
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use media::{Frame, Kind, MediaTime, Role, codec::CodecConfig};
+use rtmp::client::{Event, Purpose};
+use std::time::Duration;
+
+/// How long a server may take until its answer begins: longer than an edge waits for a stream that is
+/// not there yet.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// What comes.
+pub(super) enum Heard {
+    /// A frame, at its time on the wire; `config` is what it says if it is a sequence header that can
+    /// be read.
+    Frame {
+        frame: Frame,
+        config: Option<CodecConfig>,
+        timestamp: u32,
+    },
+    /// The publisher has gone; the stream may go on.
+    PublisherGone,
+    /// The server has closed the connection.
+    End,
+}
+
+/// Where it comes from.
+pub(super) struct Source {
+    wire: Wire,
+    /// The last frame's time: what the next one's 32 bits are nearest to.
+    now: Option<MediaTime>,
+}
+
+enum Wire {
+    Rtmp(Box<Connection>),
+    Http {
+        answer: Box<reqwest::Response>,
+        reader: Box<flv::Reader>,
+    },
+}
+
+impl Source {
+    /// Asks for the stream and waits until the server agrees.
+    ///
+    /// # Errors
+    /// If the URL is none of ours, nobody answers, or the server refuses.
+    pub(super) async fn open(url: &str) -> anyhow::Result<Self> {
+        let wire = match url.split_once("://") {
+            Some(("rtmp" | "rtmps", _)) => {
+                let connection = Connection::open(&url.parse()?, Purpose::Play).await?;
+                Wire::Rtmp(Box::new(connection))
+            }
+            Some(("http" | "https", _)) => get(url).await?,
+            _ => bail!("{url}: expected rtmp://host/app/name or http://host/app/name.flv"),
+        };
+        Ok(Self { wire, now: None })
+    }
+
+    /// What comes next. Cancel-safe.
+    ///
+    /// # Errors
+    /// If the connection or the protocol breaks.
+    pub(super) async fn next(&mut self) -> anyhow::Result<Heard> {
+        loop {
+            let (kind, timestamp, body) = match &mut self.wire {
+                Wire::Rtmp(connection) => match connection.next().await? {
+                    Some(Event::Media(media)) => (media.kind, media.timestamp, media.body),
+                    Some(Event::Unpublished) => return Ok(Heard::PublisherGone),
+                    Some(Event::Ended(status)) if status.is_error() => bail!("{status}"),
+                    Some(Event::Redirect(url)) => bail!("the stream has moved to {url}"),
+                    Some(Event::Ended(_)) | None => return Ok(Heard::End),
+                    Some(Event::Playing | Event::Publishing) => continue,
+                    Some(Event::Status(_) | Event::ReconnectRequest { .. }) => continue,
+                },
+                Wire::Http { answer, reader } => match reader.poll()? {
+                    Some(flv::Event::Tag(tag)) => (tag.kind, tag.timestamp, tag.body),
+                    Some(flv::Event::Header(_)) => continue,
+                    None => match answer.chunk().await? {
+                        Some(bytes) => {
+                            reader.input(&bytes);
+                            continue;
+                        }
+                        None => return Ok(Heard::End),
+                    },
+                },
+            };
+            return self.frame(kind, timestamp, body);
+        }
+    }
+
+    fn frame(&mut self, kind: Kind, timestamp: u32, body: Bytes) -> anyhow::Result<Heard> {
+        let first = MediaTime::from_millis(i64::from(timestamp));
+        let dts = self.now.map_or(first, |now| now.unwrap_wire(timestamp));
+        self.now = Some(dts);
+        let frame = flv::frame(kind, dts, body).context("the server sent a malformed frame")?;
+        // A record that we cannot read is passed on to players all the same, so it is no error here.
+        let config = match frame.role {
+            Role::Config => flv::codec_config(&frame).ok().flatten(),
+            _ => None,
+        };
+        Ok(Heard::Frame {
+            frame,
+            config,
+            timestamp,
+        })
+    }
+
+    /// Leaves politely.
+    pub(super) async fn close(self) {
+        if let Wire::Rtmp(connection) = self.wire {
+            connection.close().await;
+        }
+    }
+}
+
+async fn get(url: &str) -> anyhow::Result<Wire> {
+    let shown = without_secrets(url);
+    let client = reqwest::Client::builder()
+        .connect_timeout(ANSWER_MAX)
+        .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")))
+        .build()?;
+    let asked = tokio::time::timeout(ANSWER_MAX, client.get(url).send()).await;
+    let Ok(answered) = asked else {
+        bail!(
+            "cannot play {shown}: no answer in {} s",
+            ANSWER_MAX.as_secs()
+        )
+    };
+    let answer = answered
+        .map_err(reqwest::Error::without_url)
+        .with_context(|| format!("cannot play {shown}"))?;
+    let status = answer.status();
+    if !status.is_success() {
+        let said = answer.text().await.unwrap_or_default();
+        let said: String = said.chars().take(300).collect();
+        bail!("cannot play {shown}: {status} {}", said.trim());
+    }
+    let reader = flv::Reader::new(flv::Limits::default());
+    Ok(Wire::Http {
+        answer: Box::new(answer),
+        reader: Box::new(reader),
+    })
+}
+
+/// The URL for a log or a summary: a query often is a secret.
+pub(super) fn without_secrets(url: &str) -> String {
+    match url.split_once('?') {
+        Some((before, _)) => format!("{before}?…"),
+        None => url.to_owned(),
+    }
+}
