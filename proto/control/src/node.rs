@@ -217,30 +217,36 @@ fn optional_address(field: &'static str, sent: String) -> Result<Option<String>,
     }
 }
 
-/// A text that is `host:port`, the host a name, an IPv4 address or an IPv6 address in brackets.
+/// A text that is an address, or the error that quotes it.
 pub(crate) fn address(field: &'static str, sent: String) -> Result<String, ContractError> {
     at_most(field, sent.len(), crate::limits::TEXT_BYTES_MAX)?;
-    let plausible = |host: &str| {
-        let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-        match bare {
-            Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => {
-                !host.is_empty()
-                    && host
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-            }
-        }
-    };
-    match sent.rsplit_once(':') {
-        Some((host, port)) if plausible(host) && port.parse::<u16>().is_ok_and(|p| p > 0) => {
-            Ok(sent)
-        }
-        _ => Err(ContractError::Address {
+    if is_address(&sent) {
+        Ok(sent)
+    } else {
+        Err(ContractError::Address {
             field,
             text: cut(&sent),
-        }),
+        })
     }
+}
+
+/// Whether a text is `host:port`: the host a name, an IPv4 address or an IPv6 address in brackets,
+/// the port not 0.
+pub fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let plausible = match host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+    {
+        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            let named = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+            !host.is_empty() && host.bytes().all(named)
+        }
+    };
+    plausible && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 #[cfg(test)]
