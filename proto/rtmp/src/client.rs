@@ -30,17 +30,6 @@ use table::{Action, Input, State};
 /// The beginning of metadata as AMF0.
 const ON_META_DATA: &[u8] = b"\x02\x00\x0aonMetaData";
 
-/// Transaction ids of our calls, in the order of the dialogue.
-mod transaction {
-    pub(super) const CONNECT: f64 = 1.0;
-    pub(super) const RELEASE_STREAM: f64 = 2.0;
-    pub(super) const FC_PUBLISH: f64 = 3.0;
-    pub(super) const CREATE_STREAM: f64 = 4.0;
-    pub(super) const START: f64 = 5.0;
-    pub(super) const FC_UNPUBLISH: f64 = 6.0;
-    pub(super) const DELETE_STREAM: f64 = 7.0;
-}
-
 /// What a client wants of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
@@ -123,6 +112,10 @@ pub struct Session {
     state: State,
     /// The server's choice; 0 until it made one.
     message_stream_id: u32,
+    /// Of our last call.
+    transaction: f64,
+    /// Of the call whose answer the state waits for.
+    awaited: f64,
     events: VecDeque<Event>,
     ignored_messages: u64,
 }
@@ -145,6 +138,8 @@ impl Session {
             link,
             state: State::Handshake,
             message_stream_id: 0,
+            transaction: 0.0,
+            awaited: 0.0,
             events: VecDeque::new(),
             ignored_messages: 0,
         }
@@ -263,14 +258,9 @@ impl Session {
     /// What a command means in the table's words.
     fn classify(&mut self, command: Command) -> (Input, Subject) {
         let Command { transaction, call } = command;
-        let awaited = match self.state {
-            State::Connecting => transaction::CONNECT,
-            State::Creating => transaction::CREATE_STREAM,
-            State::Asking => transaction::START,
-            _ => f64::NAN,
-        };
+        let is_awaited = transaction == self.awaited;
         match call {
-            Call::Result { information, .. } if transaction == awaited => {
+            Call::Result { information, .. } if is_awaited => {
                 if self.state != State::Creating {
                     return (Input::Accepted, Subject::Nothing);
                 }
@@ -288,9 +278,7 @@ impl Session {
                     }
                 }
             }
-            Call::Error(status) if transaction == awaited => {
-                (Input::Refused, Subject::Status(status))
-            }
+            Call::Error(status) if is_awaited => (Input::Refused, Subject::Status(status)),
             Call::Result { .. } | Call::Error(_) => (Input::OtherAnswer, Subject::Nothing),
             Call::OnStatus(status) => (self.news(&status), Subject::Status(status)),
             Call::ReconnectRequest {
@@ -417,8 +405,7 @@ impl Session {
             enhanced: Enhanced::passed_through(),
             ..Connect::default()
         };
-        self.link
-            .send_command(0, transaction::CONNECT, Call::Connect(Box::new(connect)));
+        self.awaited = self.call(0, Call::Connect(Box::new(connect)));
     }
 
     fn send_create(&mut self) {
@@ -428,12 +415,10 @@ impl Session {
             self.link.send_chunk_size(self.config.chunk_size);
             let name = self.url.stream();
             let call = Call::ReleaseStream { name: name.clone() };
-            self.link.send_command(0, transaction::RELEASE_STREAM, call);
-            self.link
-                .send_command(0, transaction::FC_PUBLISH, Call::FcPublish { name });
+            self.call(0, call);
+            self.call(0, Call::FcPublish { name });
         }
-        self.link
-            .send_command(0, transaction::CREATE_STREAM, Call::CreateStream);
+        self.awaited = self.call(0, Call::CreateStream);
     }
 
     fn send_start(&mut self) {
@@ -445,7 +430,7 @@ impl Session {
                     name,
                     kind: PublishKind::Live,
                 };
-                self.link.send_command(id, transaction::START, call);
+                self.awaited = self.call(id, call);
             }
             Purpose::Play => {
                 let call = Call::Play {
@@ -454,7 +439,7 @@ impl Session {
                     duration: -1.0,
                     reset: true,
                 };
-                self.link.send_command(id, transaction::START, call);
+                self.awaited = self.call(id, call);
                 let millis = self.config.buffer_ms;
                 let event = UserControl::SetBufferLength {
                     message_stream_id: id,
@@ -470,12 +455,20 @@ impl Session {
             let call = Call::FcUnpublish {
                 name: self.url.stream(),
             };
-            self.link.send_command(0, transaction::FC_UNPUBLISH, call);
+            self.call(0, call);
         }
         let call = Call::DeleteStream {
             message_stream_id: self.message_stream_id,
         };
-        self.link.send_command(0, transaction::DELETE_STREAM, call);
+        self.call(0, call);
+    }
+
+    /// Sends a call; says its transaction.
+    fn call(&mut self, message_stream_id: u32, call: Call) -> f64 {
+        self.transaction += 1.0;
+        self.link
+            .send_command(message_stream_id, self.transaction, call);
+        self.transaction
     }
 }
 

@@ -506,14 +506,15 @@ impl Session {
                 self.events.push_back(Event::Unpublish);
             }
             Action::EndPlay => self.events.push_back(Event::Stop),
-            Action::Ignore
-            | Action::Hold
+            Action::Ignore => {}
+            // These answer media and the shell's decisions, see `hear` and `decide`.
+            Action::Hold
             | Action::Pass
             | Action::Connect
             | Action::RefuseConnect
             | Action::StartPublish
             | Action::StartPlay
-            | Action::RefuseStream => self.ignored_messages += 1,
+            | Action::RefuseStream => {}
         }
     }
 

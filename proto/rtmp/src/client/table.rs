@@ -106,6 +106,8 @@ pub(crate) fn step(state: State, input: Input, plays: bool) -> (Action, State) {
         (S::Running, I::Media) if plays => (A::Pass, state),
         (S::Running, I::Gone) if plays => (A::ReportGone, S::Silent),
         (S::Silent, I::Media) => (A::StartAndPass, S::Running),
+        // Servers say it twice, by a status and by a user control event.
+        (S::Silent, I::Gone) => (A::Ignore, state),
         (S::Silent, I::Started) => (A::ReportStart, S::Running),
         (_, I::Media) => (A::Ignore, state),
 

@@ -39,7 +39,12 @@ impl Server {
     fn asked(purpose: Purpose) -> Self {
         let mut server = Self::new(purpose);
         server.result(1.0, Value::object([("code", code::CONNECT_SUCCESS.into())]));
-        server.result(4.0, Value::Number(7.0));
+        let transaction = if purpose == Purpose::Publish {
+            4.0
+        } else {
+            2.0
+        };
+        server.result(transaction, Value::Number(7.0));
         server.heard();
         server
     }
@@ -202,14 +207,14 @@ fn connect_names_the_url_up_to_its_app_and_the_virtual_host() {
 fn a_player_plays_on_the_stream_it_was_given() {
     let mut server = Server::new(Purpose::Play);
     server.result(1.0, Value::Undefined);
-    server.result(4.0, Value::Number(7.0));
+    server.result(2.0, Value::Number(7.0));
     assert_eq!(
         server.heard(),
         [
             "@0 connect 1",
             "@0 WindowAckSize(2500000)",
-            "@0 createStream 4",
-            "@7 play 5 room/cam?token=x",
+            "@0 createStream 2",
+            "@7 play 3 room/cam?token=x",
             "@0 User(SetBufferLength { message_stream_id: 7, millis: 3000 })",
         ]
     );
@@ -239,7 +244,7 @@ fn a_player_plays_on_the_stream_it_was_given() {
     );
     assert_eq!(server.client.ignored_messages(), 1);
     server.client.close();
-    assert_eq!(server.heard(), ["@0 deleteStream 7"]);
+    assert_eq!(server.heard(), ["@0 deleteStream 4"]);
 }
 
 #[test]
