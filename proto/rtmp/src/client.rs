@@ -170,6 +170,8 @@ impl Session {
     }
 
     /// Bytes to send, in order; the shell splits them off.
+    ///
+    /// Answers grow with what comes in: a shell that cannot write had better not read on.
     pub fn output(&mut self) -> &mut BytesMut {
         self.link.output()
     }

@@ -8,9 +8,9 @@
 //! ```
 //!
 //! C1 and S1 either hold random bytes, which the other end echoes (simple), or are signed as Flash
-//! signs them, and answered with a signature ([`digest`]). A server finds out by looking. Echoes and
-//! signatures in C2 and S2 are not checked: many encoders send anything there, and nothing that
-//! matters rests on them.
+//! signs them, and answered with a signature (`handshake/digest.rs`). A server finds out by looking.
+//! Echoes and signatures in C2 and S2 are not checked: many encoders send anything there, and
+//! nothing that matters rests on them.
 //!
 //! Both ends take the handshake's bytes only, and leave what follows in the input.
 

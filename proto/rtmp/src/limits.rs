@@ -1,7 +1,8 @@
 //! Every bound that keeps a peer's share of our memory known, each with the reason for its size.
 //!
-//! What a peer can make a session hold is at most [`Limits::held_bytes_max`]; the chunk reader's
-//! tests assert it. All of them are far above what honest encoders and players do.
+//! What a peer can make a chunk reader hold is at most [`Limits::held_bytes_max`], measured at the
+//! allocator by `tests/memory.rs`; a server session adds [`Limits::undecided_bytes_max`].
+//! All bounds are far above what honest encoders and players do.
 
 /// The longest payload that RTMP's 24-bit length field can name.
 pub const PAYLOAD_BYTES_MAX: usize = 0xFF_FFFF;
