@@ -1,2 +1,47 @@
-//! To be written.
-fn main() {}
+//! The edge: pulls what its players ask for, or is forwarded it, and fans it out over RTMP and HTTP-FLV.
+//!
+//! Where a stream is comes from the controller, or from a static list in the config.
+
+mod config;
+mod upstream;
+
+use config::Config;
+use service::{Common, Process, Program};
+use std::{process::ExitCode, sync::Arc};
+use upstream::Pulls;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const PROGRAM: Program = Program::new("weir-edge", "edge");
+
+/// Pulls live streams when players ask for them and fans them out over RTMP and HTTP-FLV.
+#[derive(Debug, clap::Parser)]
+#[command(name = "weir-edge", version = service::build::VERSION, after_help = EXAMPLES)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  WEIR_UPSTREAM__ORIGINS='[10.0.0.1, 10.0.0.2]' weir-edge
+                                                 pulls from these origins
+  weir-edge --config edge.yaml                   as the file says
+  weir-edge --config edge.yaml --check           says what is wrong with the file, and ends
+Then play rtmp://localhost/live/NAME or http://localhost:8080/live/NAME.flv";
+
+fn main() -> ExitCode {
+    let args = <Args as clap::Parser>::parse();
+    service::run(
+        &PROGRAM,
+        &args.common,
+        async |config: Config, process: Process| {
+            let (parts, upstream) = config.parts();
+            node::run(parts, agent::Role::Edge, process, |node| {
+                vec![Arc::new(Pulls::new(upstream, node.clone()))]
+            })
+            .await
+        },
+    )
+}

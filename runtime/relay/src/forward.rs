@@ -1,23 +1,19 @@
 //! Copies every stream out to other servers, by a list in the config: nodes of ours, commercial CDNs.
 //!
-//! * [`target`]: what one line of the list says.
-//! * `rtmp::forward`: one stream to one target, over RTMP.
-//!
+//! One stream to one target is [`crate::rtmp::forward`]; a line of the list is a [`Target`].
 //! Each target of each stream is a task of its own, with its own connection, back-off and place in the
 //! tape: one that is slow or dead touches neither the others nor the stream.
-
-pub mod target;
 
 use crate::{
     dial::Dialler,
     hub::{Observer, Stream},
     rtmp::forward::forward,
     shard::Shards,
+    target::Target,
 };
 use media::StreamPath;
 use parking_lot::Mutex;
 use std::{collections::HashSet, sync::Arc};
-pub use target::Target;
 
 /// Starts a forward for each target whenever a stream is published.
 pub struct Forwards {

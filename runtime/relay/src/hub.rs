@@ -157,6 +157,13 @@ impl Hub {
         reading
     }
 
+    /// Tells the publisher of `path`, if there is one, to stop.
+    pub fn evict(&self, path: &StreamPath) {
+        if let Some(stream) = self.find(path) {
+            stream.evict();
+        }
+    }
+
     /// The stream `path`, if somebody publishes or reads it.
     pub fn find(&self, path: &StreamPath) -> Option<Arc<Stream>> {
         self.streams.lock().get(path).cloned()

@@ -9,7 +9,7 @@
 //! * [`rtmp`]: publishers and players in; [`rtmp::pull`] and [`rtmp::forward`] out.
 //! * `http`: HTTP-FLV and WebSocket-FLV out.
 //! * [`mod@forward`]: copies streams to other servers, by a list.
-//! * [`dial`]: connects to other servers, over TCP or TLS.
+//! * [`target`], [`dial`]: other servers, by name and by socket, over TCP or TLS.
 //! * [`settings`], [`vhosts`], [`limits`]: what an operator sets, and what is fixed.
 //! * [`report`]: what a node tells about its streams; [`metrics`]: the same for Prometheus.
 //!
@@ -18,8 +18,9 @@
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let relay = relay::Relay::start(relay::settings::Settings::default(), 0)?;
-//! let rtmp = relay.serve_rtmp("127.0.0.1:1935".parse()?)?;
-//! println!("publish to rtmp://{rtmp}/live/demo");
+//! let rtmp = relay.listen("127.0.0.1:1935".parse()?)?;
+//! println!("publish to rtmp://{}/live/demo", rtmp.address());
+//! relay.serve_rtmp(rtmp)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -41,13 +42,20 @@ pub mod rtmp;
 pub mod settings;
 pub mod shard;
 pub mod tape;
+pub mod target;
 pub mod vhosts;
 
 pub use hub::Hub;
 pub use shard::Shards;
+pub use target::Target;
 pub use vhosts::Vhosts;
 
-use crate::{admission::Admission, net::ListenError, settings::Settings, shard::Shard};
+use crate::{
+    admission::Admission,
+    net::{ListenError, Listening},
+    settings::Settings,
+    shard::{Shard, ShardBusy},
+};
 use service::{Throttle, config::Listen};
 use std::{
     io,
@@ -115,24 +123,38 @@ impl Relay {
         self.admission.open()
     }
 
-    /// Lets RTMP publishers and players in at `listen`; answers with the address that was bound.
+    /// Binds `listen` once for each shard; nobody is let in before it is served.
     ///
     /// # Errors
     /// If the address cannot be had.
-    pub fn serve_rtmp(&self, listen: Listen) -> Result<SocketAddr, ListenError> {
-        self.serve(listen, async |shard, socket, peer, settings, admission| {
-            rtmp::server::serve(shard, socket, peer, settings, admission).await;
-        })
+    pub fn listen(&self, listen: Listen) -> Result<Listening, ListenError> {
+        net::listen(listen, self.shards.count())
     }
 
-    /// Lets HTTP players in at `listen`; answers with the address that was bound.
+    /// Lets RTMP publishers and players in.
     ///
     /// # Errors
-    /// If the address cannot be had.
-    pub fn serve_http(&self, listen: Listen) -> Result<SocketAddr, ListenError> {
-        self.serve(listen, async |shard, socket, peer, settings, admission| {
-            http::server::serve(shard, socket, peer, settings, admission).await;
-        })
+    /// If the shards have ended.
+    pub fn serve_rtmp(&self, listening: Listening) -> Result<(), ShardBusy> {
+        self.serve(
+            listening,
+            async |shard, socket, peer, settings, admission| {
+                rtmp::server::serve(shard, socket, peer, settings, admission).await;
+            },
+        )
+    }
+
+    /// Lets HTTP players in.
+    ///
+    /// # Errors
+    /// If the shards have ended.
+    pub fn serve_http(&self, listening: Listening) -> Result<(), ShardBusy> {
+        self.serve(
+            listening,
+            async |shard, socket, peer, settings, admission| {
+                http::server::serve(shard, socket, peer, settings, admission).await;
+            },
+        )
     }
 
     /// Lets nobody in any more; who is in stays.
@@ -153,19 +175,17 @@ impl Relay {
         self.shards.close().await;
     }
 
-    fn serve<F>(&self, listen: Listen, serve: F) -> Result<SocketAddr, ListenError>
+    fn serve<F>(&self, listening: Listening, serve: F) -> Result<(), ShardBusy>
     where
         F: AsyncFn(Rc<Shard>, TcpStream, SocketAddr, Rc<Settings>, Admission)
             + Copy
             + Send
             + 'static,
     {
-        let listeners = net::listen(listen, self.shards.count())?;
-        let bound = net::bound(&listeners, listen)?;
-        for (number, listener) in listeners.into_iter().enumerate() {
+        for (number, listener) in listening.into_listeners().enumerate() {
             let (settings, admission) = (self.settings.clone(), self.admission.clone());
             let accepting = self.accepting.clone();
-            let started = self.shards.run_on(number, move |shard| {
+            self.shards.run_on(number, move |shard| {
                 let settings = Rc::new(settings);
                 shard.clone().spawn(async move {
                     let accept = accept(&shard, listener, |socket, peer| {
@@ -183,12 +203,9 @@ impl Relay {
                         () = shard.closing().cancelled() => {}
                     }
                 });
-            });
-            if let Err(error) = started {
-                tracing::error!(%error, "a shard takes no listener");
-            }
+            })?;
         }
-        Ok(bound)
+        Ok(())
     }
 }
 

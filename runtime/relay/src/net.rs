@@ -24,53 +24,52 @@ pub struct ListenError {
     source: io::Error,
 }
 
-/// Opens `count` listeners on one address, among which the kernel shares out the connections
-/// (`SO_REUSEPORT`). With port 0 they all get the port that the first was given.
-///
-/// # Errors
-/// If the address is taken or not ours.
-pub fn listen(at: Listen, count: usize) -> Result<Vec<std::net::TcpListener>, ListenError> {
-    let mut last = None;
+/// One address with a listener for each shard, among which the kernel shares out the connections
+/// (`SO_REUSEPORT`). Connections wait in the kernel until it is served.
+pub struct Listening {
+    address: SocketAddr,
+    listeners: Vec<std::net::TcpListener>,
+}
+
+impl Listening {
+    /// The address that was bound; its port is a real one where port 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn into_listeners(self) -> impl Iterator<Item = std::net::TcpListener> {
+        self.listeners.into_iter()
+    }
+}
+
+/// Binds the first of `at`'s addresses that can be had.
+pub(crate) fn listen(at: Listen, count: usize) -> Result<Listening, ListenError> {
+    let mut failure = None;
     for address in at.addresses() {
         match listen_at(address, count) {
-            Ok(listeners) => return Ok(listeners),
-            Err(source) => last = Some(ListenError { address, source }),
+            Ok(listening) => return Ok(listening),
+            Err(source) => failure = Some(ListenError { address, source }),
         }
     }
-    Err(last.unwrap_or_else(|| ListenError {
-        address: SocketAddr::from(([0, 0, 0, 0], at.port())),
-        source: io::ErrorKind::AddrNotAvailable.into(),
-    }))
+    Err(failure.expect("there is always an address to try"))
 }
 
-/// The address that `listeners` were bound to.
-pub(crate) fn bound(
-    listeners: &[std::net::TcpListener],
-    at: Listen,
-) -> Result<SocketAddr, ListenError> {
-    let wanted = SocketAddr::from(([0, 0, 0, 0], at.port()));
-    match listeners.first() {
-        Some(first) => first.local_addr().map_err(|source| ListenError {
-            address: wanted,
-            source,
-        }),
-        None => Ok(wanted),
-    }
-}
-
-fn listen_at(address: SocketAddr, count: usize) -> io::Result<Vec<std::net::TcpListener>> {
-    let mut bound = address;
-    let mut listeners = Vec::with_capacity(count);
+fn listen_at(address: SocketAddr, count: usize) -> io::Result<Listening> {
     if address.port() != 0 {
         // SO_REUSEPORT would let two nodes of one user share a port unknowingly; so probe without.
         drop(open(address, false)?);
     }
+    let mut bound = address;
+    let mut listeners = Vec::with_capacity(count);
     for _ in 0..count {
         let listener = open(bound, true)?;
         bound = listener.local_addr()?;
         listeners.push(listener);
     }
-    Ok(listeners)
+    Ok(Listening {
+        address: bound,
+        listeners,
+    })
 }
 
 fn open(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListener> {

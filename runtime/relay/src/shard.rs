@@ -62,7 +62,7 @@ impl Shard {
     }
 
     /// Is cancelled when every connection has to end.
-    pub(crate) fn closing(&self) -> &CancellationToken {
+    pub fn closing(&self) -> &CancellationToken {
         &self.closing
     }
 

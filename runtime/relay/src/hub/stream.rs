@@ -51,6 +51,8 @@ pub struct PublisherInfo {
     pub peer: Option<SocketAddr>,
     /// Whence the media comes.
     pub origin: PublisherKind,
+    /// The upstream that a pull takes it from, as it is called in logs and reports.
+    pub upstream: Option<Arc<str>>,
     /// When it began, by the wall clock.
     pub since: SystemTime,
 }
@@ -216,6 +218,13 @@ impl Stream {
         drop(state);
         self.online.send_replace(true);
         Ok((number, superseded))
+    }
+
+    /// Tells the publisher to stop, as if another had taken over.
+    pub(super) fn evict(&self) {
+        if let Some(current) = &self.state.lock().publisher {
+            current.superseded.cancel();
+        }
     }
 
     /// Ends publisher `number`, unless another has taken over. Returns whether it did.

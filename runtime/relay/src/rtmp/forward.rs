@@ -6,11 +6,12 @@
 use super::client::{Client, ClientError};
 use crate::{
     dial::Dialler,
-    forward::{Running, Target},
+    forward::Running,
     hub::{Reader, Stream},
     limits,
     shard::Shard,
     tape::{FRAMES, Piece, cursor::Subscriber},
+    target::Target,
 };
 use backon::{BackoffBuilder, ExponentialBuilder};
 use media::StreamPath;

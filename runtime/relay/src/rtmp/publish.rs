@@ -20,6 +20,7 @@ pub(super) async fn publish(connection: &mut Connection, path: &StreamPath) -> R
     let info = PublisherInfo {
         peer: Some(peer),
         origin: PublisherKind::Publish,
+        upstream: None,
         since: SystemTime::now(),
     };
     let publisher = match connection.shard.hub().publish(path, info) {

@@ -17,6 +17,7 @@ use rtmp::{
     client::{Event, Purpose},
 };
 use std::{
+    convert::Infallible,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -82,7 +83,7 @@ pub async fn open(
 }
 
 impl Pulled {
-    /// Feeds `path` in `hub` until the upstream ends, falls silent or breaks.
+    /// Feeds `path` in `hub` until the upstream, called `name`, ends, falls silent or breaks.
     ///
     /// # Errors
     /// Always: why it is over.
@@ -90,10 +91,12 @@ impl Pulled {
         mut self,
         hub: &Arc<Hub>,
         path: &StreamPath,
-    ) -> Result<std::convert::Infallible, PullError> {
+        name: Arc<str>,
+    ) -> Result<Infallible, PullError> {
         let info = PublisherInfo {
             peer: None,
             origin: PublisherKind::Pull,
+            upstream: Some(name),
             since: SystemTime::now(),
         };
         let publisher = hub.publish(path, info)?;

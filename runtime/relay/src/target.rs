@@ -1,4 +1,5 @@
-//! What one line of `forward` says: a server, or a whole URL with places for the stream's own names.
+//! Another server as a config names it: `host[:port]`, or a URL with places for the stream's own names.
+//! Streams are forwarded to it, or pulled from it.
 
 use media::{StreamPath, path::DEFAULT_VHOST};
 use rtmp::Url;
@@ -6,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{borrow::Cow, fmt, str::FromStr};
 
-/// Where streams are copied to.
+/// Where a stream is at another server.
 ///
 /// * `host` or `host:port`: the stream keeps its vhost, app and name.
 /// * `rtmp://…` or `rtmps://…`: `[vhost]`, `[app]` and `[stream]` are filled in.
@@ -19,7 +20,7 @@ pub struct Target {
     example: Url,
 }
 
-/// A line of `forward` that cannot be dialled.
+/// A target that cannot be dialled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// It makes no URL.
@@ -33,11 +34,11 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// The URL to which `path` is published.
+    /// The URL of `path` there.
     ///
     /// # Errors
     /// If the stream's names do not fit into a URL.
-    pub(crate) fn url(&self, path: &StreamPath) -> Result<Url, TargetError> {
+    pub fn url(&self, path: &StreamPath) -> Result<Url, TargetError> {
         fill(&self.text, path.vhost(), path.app(), path.name())
     }
 }

@@ -1,0 +1,19 @@
+//! A media node: the relay that carries streams and the agent that talks to the controller, composed
+//! the same way for origin and edge.
+//!
+//! In reading order:
+//!
+//! * [`parts`]: the config that both programs share, part by part.
+//! * [`run`]: binds, announces, serves, drains; the one place that knows the order.
+//! * [`telling`]: what the relay sees, said in the controller's words.
+//! * [`wishes`]: what the controller wants, done to the relay.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod parts;
+pub mod run;
+mod telling;
+mod wishes;
+
+pub use parts::Parts;
+pub use run::{Node, run};
