@@ -4,6 +4,7 @@
 //! The programs are taken from `WEIR_BIN_DIR`, or built.
 
 use std::{
+    fmt::Write,
     path::PathBuf,
     process::{Command, Output},
     sync::OnceLock,
@@ -27,7 +28,8 @@ fn programs() -> &'static PathBuf {
         None => {
             let packages = PROGRAMS
                 .iter()
-                .map(|program| format!("--package=weir-{program}"));
+                .map(|program| format!("--package=weir-{program}"))
+                .chain(["--package=weir".to_owned()]);
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             run(Command::new(cargo)
                 .args(["build", "--quiet", "--bins"])
@@ -42,7 +44,7 @@ fn programs() -> &'static PathBuf {
 }
 
 fn ask(program: &str, args: &[&str]) -> Output {
-    let mut command = Command::new(programs().join(format!("weir-{program}")));
+    let mut command = Command::new(programs().join(program));
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(b"WEIR_") {
             command.env_remove(name);
@@ -59,12 +61,12 @@ fn ask(program: &str, args: &[&str]) -> Output {
 ///
 /// # Panics
 /// If it fails.
-fn printed(program: &str, arg: &str) -> String {
-    let output = ask(program, &[arg]);
+fn printed(program: &str, args: &[&str]) -> String {
+    let output = ask(program, args);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
-        "weir-{program} {arg} failed:\n{errors}"
+        "{program} {args:?} failed:\n{errors}"
     );
     String::from_utf8(output.stdout).expect("text")
 }
@@ -78,11 +80,11 @@ fn pages(program: &str) -> [Page; 2] {
          environment variable too: `WEIR_` and the key in capitals, with two underscores for each \
          dot. The same keys as a file to start from: \
          [{program}.full.yaml](../../deploy/config/{program}.full.yaml).\n\n{}",
-        printed(program, "--print-reference")
+        printed(&format!("weir-{program}"), &["--print-reference"])
     );
     let example = format!(
         "# Every key of weir-{program} with its default, made by `weir-{program} --print-example`.\n\n{}",
-        printed(program, "--print-example")
+        printed(&format!("weir-{program}"), &["--print-example"])
     );
     [
         Page {
@@ -94,6 +96,43 @@ fn pages(program: &str) -> [Page; 2] {
             text: example,
         },
     ]
+}
+
+/// The help of every program, and of `weir`'s commands.
+fn help_page() -> Page {
+    let mut text = String::from(
+        "# Command lines\n\nMade from the programs' `--help`; a test compares them.\n",
+    );
+    for program in ["weir", "weir-origin", "weir-edge", "weir-controller"] {
+        let help = printed(program, &["--help"]);
+        let commands = commands(&help);
+        writeln!(text, "\n## {program}\n\n```text\n{}\n```", help.trim_end()).expect("text grows");
+        for command in commands {
+            let help = printed(program, &[command.as_str(), "--help"]);
+            writeln!(
+                text,
+                "\n### {program} {command}\n\n```text\n{}\n```",
+                help.trim_end()
+            )
+            .expect("text grows");
+        }
+    }
+    Page {
+        path: "docs/ref/cli.md".into(),
+        text,
+    }
+}
+
+/// The names in the `Commands:` list of a help text.
+fn commands(help: &str) -> Vec<String> {
+    let list = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let indented = list.take_while(|line| line.starts_with("  "));
+    let named = indented.filter(|line| !line.starts_with("   "));
+    let names = named.filter_map(|line| line.split_whitespace().next());
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Whose config a file is; `None` if it is none.
@@ -115,7 +154,10 @@ fn every_example_config_loads() {
             None => {}
             Some(Err(error)) => found.push(error),
             Some(Ok(program)) => {
-                let output = ask(program, &["--check", "--config", &source.path]);
+                let output = ask(
+                    &format!("weir-{program}"),
+                    &["--check", "--config", &source.path],
+                );
                 if !output.status.success() {
                     found.push(String::from_utf8_lossy(&output.stderr).into_owned());
                 }
@@ -128,7 +170,7 @@ fn every_example_config_loads() {
 #[test]
 fn generated_pages_are_what_the_programs_generate() {
     let update = std::env::var_os("WEIR_UPDATE").is_some();
-    for Page { path, text } in PROGRAMS.into_iter().flat_map(pages) {
+    for Page { path, text } in PROGRAMS.into_iter().flat_map(pages).chain([help_page()]) {
         let file = root().join(&path);
         if update {
             let folder = file.parent().expect("a file is in a folder");
@@ -154,7 +196,7 @@ fn a_planted_bad_config_is_refused() {
     std::fs::write(&file, "no_such_key: 1\n").expect("written");
     let path = file.to_str().expect("a plain path");
     for program in PROGRAMS {
-        let output = ask(program, &["--check", "--config", path]);
+        let output = ask(&format!("weir-{program}"), &["--check", "--config", path]);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(
             !output.status.success() && errors.contains("no_such_key"),
@@ -162,6 +204,9 @@ fn a_planted_bad_config_is_refused() {
         );
     }
     std::fs::remove_file(&file).expect("removed");
+    let help =
+        "Does.\n\nCommands:\n  up      Starts\n          it\n  help    Tells\n\nOptions:\n  -h\n";
+    assert_eq!(commands(help), ["up"]);
     let stray = Source::new("deploy/config/other.yaml", "");
     assert!(matches!(program_of(&stray), Some(Err(_))));
 }
