@@ -17,6 +17,7 @@
 mod table;
 #[cfg(test)]
 mod tests;
+mod undecided;
 
 use crate::{
     Address, Error, Limits, Media, Status,
@@ -30,6 +31,7 @@ use amf::Value;
 use bytes::BytesMut;
 use std::{collections::VecDeque, net::Ipv4Addr};
 use table::{Action, Input, State};
+use undecided::Undecided;
 
 /// The one message stream that carries media.
 pub const MESSAGE_STREAM_ID: u32 = 1;
@@ -147,7 +149,7 @@ pub struct Session {
     state: State,
     events: VecDeque<Event>,
     /// What came behind a request that is not decided yet.
-    undecided: Vec<u8>,
+    undecided: Undecided,
     /// `connect`'s app and `tcUrl`, which every stream's address needs.
     connect: command::Connect,
     proxied_address: Option<Ipv4Addr>,
@@ -174,7 +176,7 @@ impl Session {
             shaken_hands: false,
             state: State::Opening,
             events: VecDeque::new(),
-            undecided: Vec::new(),
+            undecided: Undecided::default(),
             connect: command::Connect::default(),
             proxied_address: None,
             asked_transaction: 0.0,
@@ -194,7 +196,11 @@ impl Session {
     /// close.
     pub fn input(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.link.count_received(bytes.len());
-        self.take(bytes)
+        let mut rest = bytes;
+        self.read(&mut rest)?;
+        self.undecided
+            .keep(rest, self.config.limits.undecided_bytes_max)
+            .inspect_err(|_| self.state = State::Closed)
     }
 
     /// What the client did, in order; `None` until more bytes come.
@@ -338,13 +344,14 @@ impl Session {
         }
     }
 
-    /// Reads until the input ends or a request needs a decision; then keeps the rest.
-    fn take(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+    /// Takes from the front of `bytes` until they end or a request needs a decision.
+    fn read(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
         while !self.state.is_asked() {
             if self.state == State::Closed {
+                *bytes = &[];
                 return Ok(());
             }
-            match self.link.next(&mut bytes) {
+            match self.link.next(bytes) {
                 Ok(Some(incoming)) => self.hear(incoming),
                 Ok(None) => return Ok(()),
                 Err(error) => {
@@ -353,13 +360,6 @@ impl Session {
                 }
             }
         }
-        let max = self.config.limits.undecided_bytes_max;
-        if bytes.len() > max.saturating_sub(self.undecided.len()) {
-            self.state = State::Closed;
-            self.undecided = Vec::new();
-            return Err(Error::TooManyUndecidedBytes { max });
-        }
-        self.undecided.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -385,8 +385,13 @@ impl Session {
             (Action::RefuseStream, Some(status)) => self.send_status(status),
             _ => {}
         }
-        let undecided = std::mem::take(&mut self.undecided);
-        self.take(&undecided)
+        let mut undecided = std::mem::take(&mut self.undecided);
+        let mut rest = undecided.rest();
+        self.read(&mut rest)?;
+        let unread = rest.len();
+        undecided.keep_last(unread);
+        self.undecided = undecided;
+        Ok(())
     }
 
     fn hear(&mut self, incoming: Incoming) {
