@@ -1,0 +1,1 @@
+//! Real encoders publish and real players play: OBS, GStreamer, librtmp, VLC, mpv.

@@ -1,0 +1,1 @@
+//! `weir up --demo`: one command, and the main job runs.

@@ -1,0 +1,1 @@
+//! Whatever a peer sends, nothing crashes, memory stays bounded, honest clients are undisturbed.

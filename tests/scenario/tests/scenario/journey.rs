@@ -1,0 +1,1 @@
+//! An encoder publishes to an origin, players record from every edge what was sent.

@@ -1,0 +1,10 @@
+//! The whole system's promises, one module each. Real programs on free loopback ports, real peers.
+
+mod clients;
+mod control;
+mod crowd;
+mod demo;
+mod forward;
+mod hostile;
+mod journey;
+mod restart;
