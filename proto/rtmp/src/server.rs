@@ -14,17 +14,21 @@
 //! player uses it; after `deleteStream` it may be made again. The whole table of states is in
 //! `server/table.rs`. Answers and their order are those of SRS, which clients are tested against.
 
+mod answers;
+mod event;
 mod table;
 #[cfg(test)]
 mod tests;
 mod undecided;
 
+pub use event::{Connect, Event, Phase, Play, Publish};
+
 use crate::{
     Address, Error, Limits, Media, Status,
-    command::{self, Call, Command, PublishKind},
+    command::{self, Call, Command},
     handshake,
     link::{Handshake, Incoming, Link},
-    message::{BandwidthLimit, Control, UserControl},
+    message::{Control, UserControl},
     status::code,
 };
 use amf::Value;
@@ -61,80 +65,6 @@ impl Default for Config {
             server: concat!("weir/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
-}
-
-/// What the client did.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// It asks to connect: answer with [`Session::accept_connect`] or [`Session::reject`].
-    Connect(Box<Connect>),
-    /// It asks to publish: answer with [`Session::accept_publish`] or [`Session::reject`].
-    Publish(Publish),
-    /// It asks to play: answer with [`Session::accept_play`] or [`Session::reject`].
-    Play(Play),
-    /// A frame of what it publishes.
-    Media(Media),
-    /// It has stopped publishing; it may publish again.
-    Unpublish,
-    /// It has stopped playing; it may play again.
-    Stop,
-    /// While playing: it wants no media for now (true), or wants them again (false).
-    Pause(bool),
-    /// It answered the ping that carried this time.
-    Pong(u32),
-    /// It buffers so many milliseconds.
-    BufferLength(u32),
-}
-
-/// Who wants to connect, and to which app.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Connect {
-    /// The virtual host, app and query that `connect` names. Where the app has several segments,
-    /// the last stands as the name; see [`Address::new`].
-    pub address: Address,
-    /// The command itself.
-    pub request: command::Connect,
-    /// The client's own address, if a proxy told it before the handshake.
-    pub proxied_address: Option<Ipv4Addr>,
-}
-
-/// What is to be published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Publish {
-    /// The stream.
-    pub address: Address,
-    /// Live, or to be recorded.
-    pub kind: PublishKind,
-}
-
-/// What is to be played.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Play {
-    /// The stream.
-    pub address: Address,
-    /// Seconds into a recording; -1 live only; -2, the default, live or else recorded.
-    pub start: f64,
-    /// Seconds to play; -1, the default, to the end.
-    pub duration: f64,
-    /// Whether what played before is dropped.
-    pub reset: bool,
-}
-
-/// Where a dialogue stands, for logs and for the shell's timeouts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Phase {
-    /// The handshake is not over.
-    Handshake,
-    /// `connect` has not come or is not decided.
-    Connecting,
-    /// Connected; nothing published or played, or not decided yet.
-    Connected,
-    /// Media come in.
-    Publishing,
-    /// Media go out.
-    Playing,
-    /// Refused, or dead after an error; flush the output and close.
-    Closed,
 }
 
 /// One client's dialogue. Pure: it owns no socket and knows no clock.
@@ -563,94 +493,6 @@ impl Session {
             _ => return,
         };
         self.events.push_back(event);
-    }
-
-    /// Answers `_result` with nothing in it, if an answer is asked for: rtmp2sink calls
-    /// `releaseStream` and `FCPublish` with 0 and would not know what is answered.
-    fn acknowledge(&mut self, transaction: f64) {
-        if transaction != 0.0 {
-            self.answer(transaction, Value::Undefined);
-        }
-    }
-
-    fn answer(&mut self, transaction: f64, information: Value) {
-        let call = Call::Result {
-            properties: Value::Null,
-            information,
-        };
-        self.link.send_command(0, transaction, call);
-    }
-
-    /// SRS's order, which encoders are tested against: windows and chunk size before the result.
-    fn answer_connect(&mut self) {
-        let Config {
-            chunk_size,
-            window_ack_size,
-            peer_bandwidth,
-            ..
-        } = self.config;
-        self.link
-            .send_control(&Control::WindowAckSize(window_ack_size));
-        let limit = BandwidthLimit::Dynamic;
-        self.link.send_control(&Control::SetPeerBandwidth {
-            window: peer_bandwidth,
-            limit,
-        });
-        self.link.send_chunk_size(chunk_size);
-        let (properties, information) = self.connect.accepted(&self.config.server);
-        let call = Call::Result {
-            properties,
-            information,
-        };
-        self.link.send_command(0, self.asked_transaction, call);
-        self.link.send_command(0, 0.0, Call::OnBandwidthDone);
-    }
-
-    fn start_publish(&mut self) {
-        self.link.expect_media(&self.config.limits);
-        self.stream_begin();
-        let description = format!("{} is now published", self.asked_name);
-        let status = Status::notice(code::PUBLISH_START, description);
-        if self.announced {
-            let call = Call::OnFcPublish(status.clone());
-            self.link.send_command(MESSAGE_STREAM_ID, 0.0, call);
-        }
-        self.send_status(status);
-    }
-
-    fn start_play(&mut self) {
-        self.stream_begin();
-        let name = std::mem::take(&mut self.asked_name);
-        if self.asked_reset {
-            let description = format!("playing and resetting {name}");
-            self.send_status(Status::notice(code::PLAY_RESET, description));
-        }
-        let description = format!("started playing {name}");
-        self.send_status(Status::notice(code::PLAY_START, description));
-        if self.connect.is_flash_program() {
-            let access = [
-                "|RtmpSampleAccess".into(),
-                Value::Boolean(true),
-                Value::Boolean(true),
-            ];
-            self.link.send_data(MESSAGE_STREAM_ID, &access);
-            let start = [
-                "onStatus".into(),
-                Value::object([("code", code::DATA_START.into())]),
-            ];
-            self.link.send_data(MESSAGE_STREAM_ID, &start);
-        }
-    }
-
-    fn confirm_pause(&mut self, paused: bool) {
-        if paused {
-            self.send_status(Status::notice(code::PAUSE_NOTIFY, "paused"));
-            self.stream_eof();
-        } else {
-            self.stream_begin();
-            self.send_status(Status::notice(code::UNPAUSE_NOTIFY, "goes on"));
-        }
-        self.events.push_back(Event::Pause(paused));
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     chunk::{self, MessageHeader},
-    message::{self, type_id},
+    message::{self, Control, type_id},
     transcript::Transcript,
 };
 use amf::Value;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     chunk::{self, MessageHeader},
+    command::PublishKind,
     message::{self, type_id},
     transcript::Transcript,
 };
