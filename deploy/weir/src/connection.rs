@@ -173,3 +173,6 @@ async fn secure(tcp: TcpStream, host: &str) -> anyhow::Result<impl Socket + use<
 fn boxed<F: Future>(future: F) -> std::pin::Pin<Box<F>> {
     Box::pin(future)
 }
+
+#[cfg(test)]
+mod tests;

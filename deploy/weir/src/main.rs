@@ -4,7 +4,7 @@
 //!
 //! * [`up`]: `weir up`, the cluster as child processes.
 //! * [`state`]: what that leaves on disk, and how the other subcommands find it.
-//! * [`rest`]: asks a controller.
+//! * [`show`]: `weir status`, `nodes`, `streams`, `events`, asked of the controller's [`rest`] API.
 //! * [`play`] and [`publish`]: a small player and a small encoder, on one [`connection`].
 //!
 //! One thread serves all of it; nothing here is on a hot path.
@@ -13,6 +13,7 @@ mod connection;
 mod play;
 mod publish;
 mod rest;
+mod show;
 mod state;
 mod up;
 
@@ -30,6 +31,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Options),
+    Status(show::status::Options),
+    Streams(show::streams::Options),
+    Nodes(show::nodes::Options),
+    Events(show::events::Options),
     Play(play::Options),
     Publish(publish::Options),
 }
@@ -45,6 +50,10 @@ fn main() -> ExitCode {
         runtime.block_on(async {
             match cli.command {
                 Command::Up(options) => up::run(options).await,
+                Command::Status(options) => show::status::run(options).await,
+                Command::Streams(options) => show::streams::run(options).await,
+                Command::Nodes(options) => show::nodes::run(options).await,
+                Command::Events(options) => show::events::run(options).await,
                 Command::Play(options) => play::run(options).await,
                 Command::Publish(options) => publish::run(options).await,
             }

@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use anyhow::Context;
 pub(crate) use clip::Clip;
 use media::{Frame, MediaTime};
-use rounds::Rounds;
+pub(crate) use rounds::Rounds;
 use rtmp::{
     Url,
     client::{Event, Purpose},

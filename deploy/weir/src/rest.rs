@@ -1,12 +1,16 @@
-//! Asks a controller's REST API.
+//! A controller, asked by its REST API: one function a question, in the API's own types.
 
 use anyhow::{Context, bail};
+use api::{Cluster, ErrorBody, EventPage, Node, NodePage, Stream, StreamPage};
 use serde::de::DeserializeOwned;
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 /// A controller on this machine or in this building answers in milliseconds; one that needs longer
 /// than this is not well, and the operator should hear it.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// The most that the API puts on a page.
+const PAGE: usize = api::page::LIMIT_MAX;
 
 /// One controller.
 #[derive(Debug, Clone)]
@@ -21,29 +25,96 @@ impl Controller {
     /// # Errors
     /// If no client can be made.
     pub(crate) fn at(url: &str) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder()
-            .timeout(ANSWER_MAX)
-            .no_proxy()
-            .build()?;
+        let client = reqwest::Client::builder().no_proxy().build()?;
         Ok(Self {
             url: url.trim_end_matches('/').to_owned(),
             client,
         })
     }
 
-    /// `GET path`, decoded.
+    /// The cluster in one look.
     ///
     /// # Errors
-    /// If nobody answers, or the answer is an error or not what was asked for.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+    /// As all of these: if nobody answers, or the answer is an error or not what was asked for.
+    pub(crate) async fn cluster(&self) -> anyhow::Result<Cluster> {
+        self.get("/v1/cluster", &[]).await
+    }
+
+    /// All nodes, by name.
+    pub(crate) async fn nodes(&self) -> anyhow::Result<Vec<Node>> {
+        let (mut nodes, mut after) = (Vec::new(), None);
+        loop {
+            let page: NodePage = self.get("/v1/nodes", &page_of(after)).await?;
+            nodes.extend(page.nodes);
+            after = page.next;
+            if after.is_none() {
+                return Ok(nodes);
+            }
+        }
+    }
+
+    /// One node.
+    pub(crate) async fn node(&self, name: &str) -> anyhow::Result<Node> {
+        self.get(&format!("/v1/nodes/{}", encoded(name)), &[]).await
+    }
+
+    /// All streams whose path holds `search`, by path.
+    pub(crate) async fn streams(&self, search: Option<&str>) -> anyhow::Result<Vec<Stream>> {
+        let (mut streams, mut after) = (Vec::new(), None);
+        loop {
+            let mut query = page_of(after);
+            query.extend(search.map(|search| ("search", search.to_owned())));
+            let page: StreamPage = self.get("/v1/streams", &query).await?;
+            streams.extend(page.streams);
+            after = page.next;
+            if after.is_none() {
+                return Ok(streams);
+            }
+        }
+    }
+
+    /// One stream, `vhost/app/name`.
+    pub(crate) async fn stream(&self, path: &str) -> anyhow::Result<Stream> {
+        self.get(&format!("/v1/streams/{}", encoded(path)), &[])
+            .await
+    }
+
+    /// Events after `after`; waits up to `wait` if there is none.
+    pub(crate) async fn events(&self, after: u64, wait: Duration) -> anyhow::Result<EventPage> {
+        let mut query = page_of(Some(after.to_string()));
+        query.push(("wait_s", wait.as_secs().to_string()));
+        self.get_within("/v1/events", &query, ANSWER_MAX + wait)
+            .await
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> anyhow::Result<T> {
+        self.get_within(path, query, ANSWER_MAX).await
+    }
+
+    async fn get_within<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        answer_max: Duration,
+    ) -> anyhow::Result<T> {
         let Self { url, client } = self;
-        let sent = client.get(format!("{url}{path}")).send().await;
+        let sent = client
+            .get(address(url, path, query))
+            .timeout(answer_max)
+            .send()
+            .await;
         let answer = match sent {
             Ok(answer) => answer,
             Err(error) if error.is_connect() => {
                 bail!("no cluster answers at {url}; start one with `weir up`")
             }
-            Err(error) => return Err(error).context(format!("{url} does not answer")),
+            Err(error) => {
+                return Err(error.without_url()).context(format!("{url} does not answer"));
+            }
         };
         let status = answer.status();
         let body = answer
@@ -51,10 +122,73 @@ impl Controller {
             .await
             .with_context(|| format!("{url} stopped answering"))?;
         if !status.is_success() {
-            let text = String::from_utf8_lossy(&body);
-            bail!("{url}{path} answers {status}: {}", text.trim());
+            match serde_json::from_slice::<ErrorBody>(&body) {
+                Ok(body) => bail!("{}", body.error.message),
+                Err(_) => bail!("{url}{path} answers {status}: is that a Weir controller?"),
+            }
         }
         serde_json::from_slice(&body)
             .with_context(|| format!("{url}{path} answers what this weir does not understand"))
+    }
+}
+
+fn page_of(after: Option<String>) -> Vec<(&'static str, String)> {
+    let limit = ("limit", PAGE.to_string());
+    std::iter::once(limit)
+        .chain(after.map(|after| ("after", after)))
+        .collect()
+}
+
+fn address(url: &str, path: &str, query: &[(&str, String)]) -> String {
+    let mut address = format!("{url}{path}");
+    for (place, (key, value)) in query.iter().enumerate() {
+        address.push(if place == 0 { '?' } else { '&' });
+        write!(address, "{key}={}", encoded(value)).expect("a string takes everything");
+    }
+    address
+}
+
+/// Percent-encoding of all but what a path or a query value may hold; `/` and `:` stay, for streams'
+/// names hold them.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => encoded.push(char::from(byte)),
+            b'-' | b'.' | b'_' | b'~' | b'/' | b':' => encoded.push(char::from(byte)),
+            _ => write!(encoded, "%{byte:02X}").expect("a string takes everything"),
+        }
+        encoded
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_asked_in_full() {
+        let query = page_of(Some("h/live/räume & more:1".to_owned()));
+        assert_eq!(
+            address("http://c:7080", "/v1/streams", &query),
+            "http://c:7080/v1/streams?limit=1000&after=h/live/r%C3%A4ume%20%26%20more:1"
+        );
+    }
+
+    #[tokio::test]
+    async fn where_nobody_listens_no_cluster_answers() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        drop(listener);
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let controller = Controller::at(&format!("http://{address}/")).expect("a client");
+        let error = controller
+            .cluster()
+            .await
+            .expect_err("nobody listens")
+            .to_string();
+        assert_eq!(
+            error,
+            format!("no cluster answers at http://{address}; start one with `weir up`")
+        );
     }
 }

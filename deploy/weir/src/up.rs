@@ -75,10 +75,10 @@ pub(crate) struct Options {
     /// The controller's REST port [default: 7080].
     #[arg(long, value_name = "PORT", help_heading = "Ports")]
     pub(crate) rest: Option<u16>,
-    /// The controller's port for nodes [default: 7070].
+    /// The controller's port for nodes [default: 7100].
     #[arg(long, value_name = "PORT", help_heading = "Ports")]
     pub(crate) grpc: Option<u16>,
-    /// First admin port (health, metrics): the controller's, then the nodes' [default: 7090].
+    /// First admin port (health, metrics): the controller's, then the nodes' [default: 9100].
     #[arg(long, value_name = "PORT", help_heading = "Ports")]
     pub(crate) admin: Option<u16>,
     /// Where to keep configs, logs and the controller's store [default: ~/.local/state/weir/cluster].

@@ -30,3 +30,36 @@ pub(crate) async fn publish(url: &str, console: &Console) -> anyhow::Result<()> 
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::Rounds;
+    use media::{Kind, Role};
+    use std::collections::{BTreeMap, BTreeSet};
+
+    #[tokio::test]
+    async fn the_clip_loops_without_a_seam() {
+        let mut rounds = Rounds::default();
+        let mut times: BTreeMap<u8, Vec<i64>> = BTreeMap::new();
+        for _ in 0..3 {
+            let mut frames = Clip::Carried(CLIP).open().await.expect("the clip");
+            while let Some(frame) = frames.next().await.expect("a good clip") {
+                let coded = matches!(frame.role, Role::Key | Role::Inter);
+                if let (true, Some(dts)) = (coded, rounds.place(&frame)) {
+                    let kind = u8::from(frame.kind == Kind::Video);
+                    times.entry(kind).or_default().push(dts.as_millis());
+                }
+            }
+            assert!(rounds.next_round());
+        }
+        let steps = |times: &[i64]| -> BTreeSet<i64> {
+            times.windows(2).map(|pair| pair[1] - pair[0]).collect()
+        };
+        assert_eq!(steps(&times[&1]), [40].into(), "pictures");
+        assert!(
+            steps(&times[&0]).iter().all(|step| [21, 22].contains(step)),
+            "sounds"
+        );
+    }
+}

@@ -18,9 +18,9 @@ const HTTP_PORT: u16 = 8080;
 /// The controller's REST API.
 const REST_PORT: u16 = 7080;
 /// The controller's gRPC, for nodes.
-const GRPC_PORT: u16 = 7070;
+const GRPC_PORT: u16 = 7100;
 /// Health and metrics: the controller's, then the nodes'.
-const ADMIN_PORT: u16 = 7090;
+const ADMIN_PORT: u16 = 9100;
 
 /// Which of the programs a child runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,10 +169,10 @@ impl Plan {
             ),
             Listens::Media { rtmp, http } => format!(
                 "{head}\
-                 node:\n  name: {name}\n  region: local\n\
                  rtmp:\n  listen: \"{rtmp}\"\n\
                  http:\n  listen: \"{http}\"\n\
-                 controllers:\n  - \"http://{grpc}\"\n",
+                 cluster:\n  node: {name}\n  region: local\n  state_dir: {state}\n  \
+                 controllers: [\"http://{grpc}\"]\n",
                 grpc = self.grpc,
             ),
         }

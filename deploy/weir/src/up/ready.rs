@@ -3,10 +3,11 @@
 use super::{
     child::Life,
     console::{Console, Log},
-    plan::{Member, Plan},
+    plan::{Member, Plan, Program},
 };
 use crate::rest::Controller;
 use anyhow::bail;
+use api::NodeState;
 use std::time::{Duration, Instant};
 use tokio::{sync::watch, time};
 
@@ -72,13 +73,36 @@ pub(crate) async fn again(member: Member, mut life: watch::Receiver<Life>, conso
     }
 }
 
-/// Waits until the controller knows every node.
+/// Waits until the controller knows every node of `plan` and has heard from it.
 ///
 /// # Errors
 /// If it does not answer, or does not come to know them.
 pub(crate) async fn all_known(plan: &Plan) -> anyhow::Result<()> {
-    let _ = (Controller::at(&format!("http://{}", plan.rest))?, plan);
-    Ok(())
+    let controller = Controller::at(&format!("http://{}", plan.rest))?;
+    let nodes: Vec<&str> = plan
+        .media(Program::Origin)
+        .chain(plan.media(Program::Edge))
+        .map(|(name, ..)| name)
+        .collect();
+    let asked = Instant::now();
+    loop {
+        let known = controller.nodes().await;
+        let alive = |name: &&str| {
+            let known = known.as_deref().unwrap_or_default();
+            known
+                .iter()
+                .any(|node| node.node == **name && node.state == NodeState::Alive)
+        };
+        let missing: Vec<&str> = nodes.iter().copied().filter(|name| !alive(name)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if asked.elapsed() > START_MAX {
+            known?;
+            bail!("the controller has not heard of {}", missing.join(", "));
+        }
+        time::sleep(ASK_EVERY).await;
+    }
 }
 
 async fn is_ready(member: &Member) -> bool {
