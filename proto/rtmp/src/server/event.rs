@@ -9,11 +9,14 @@ use std::net::Ipv4Addr;
 /// What the client did.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// It asks to connect: answer with [`Session::accept_connect`] or [`Session::reject`].
+    /// It asks to connect: answer with [`accept_connect`](super::Session::accept_connect)
+    /// or [`reject`](super::Session::reject).
     Connect(Box<Connect>),
-    /// It asks to publish: answer with [`Session::accept_publish`] or [`Session::reject`].
+    /// It asks to publish: answer with [`accept_publish`](super::Session::accept_publish)
+    /// or [`reject`](super::Session::reject).
     Publish(Publish),
-    /// It asks to play: answer with [`Session::accept_play`] or [`Session::reject`].
+    /// It asks to play: answer with [`accept_play`](super::Session::accept_play)
+    /// or [`reject`](super::Session::reject).
     Play(Play),
     /// A frame of what it publishes.
     Media(Media),
