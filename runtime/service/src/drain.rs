@@ -1,7 +1,7 @@
 //! From a signal to a clean end: take nothing new, finish the old, by a deadline.
 //!
 //! ```text
-//! running ── SIGTERM, SIGINT or start() ──▶ draining ── deadline, second signal or stop() ──▶ stopping
+//! running ── SIGTERM, SIGINT or start() ──▶ draining ── deadline, later signal or stop() ──▶ stopping
 //! ```
 //!
 //! Draining: listeners close, readiness fails, what runs goes on. Stopping: everything closes at
@@ -14,6 +14,8 @@ use std::{
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+use crate::limits;
 
 /// The process's way from running to its end; cheap to clone, every clone is the same drain.
 #[derive(Debug, Clone)]
@@ -96,11 +98,22 @@ impl Drain {
             () = self.draining() => {}
         }
         tokio::select! {
-            _ = signals.next() => self.stop("second signal"),
+            () = self.second_signal(&mut signals) => self.stop("second signal"),
             () = tokio::time::sleep(self.remaining().unwrap_or_default()) => {
                 self.stop("drain deadline");
             }
             () = self.stopping() => {}
+        }
+    }
+
+    /// Waits for a signal that is not an echo of the first.
+    async fn second_signal(&self, signals: &mut Signals) {
+        loop {
+            signals.next().await;
+            let since_start = self.started.get().map(|(start, _)| start.elapsed());
+            if since_start > Some(limits::SAME_SIGNAL_WITHIN) {
+                return;
+            }
         }
     }
 }

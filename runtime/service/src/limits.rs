@@ -18,6 +18,11 @@ pub const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// leaves five for the last words.
 pub const DRAIN_DEADLINE_DEFAULT: Duration = Duration::from_secs(25);
 
+/// How long after a drain's start a further signal is part of the same wish: a terminal signals a
+/// whole process group, and `timeout` and supervisors signal a process twice, within milliseconds.
+/// A person who presses Ctrl-C again is slower.
+pub const SAME_SIGNAL_WITHIN: Duration = Duration::from_millis(300);
+
 /// How long the program has, once told to stop now, before it is abandoned. Closing sockets takes
 /// milliseconds; a task that needs longer than this hangs.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);

@@ -107,7 +107,7 @@ impl Drop for Idle {
 
 #[test]
 fn it_is_ready_when_its_conditions_hold_and_not_while_it_drains() {
-    let mut idle = Idle::start(&[]);
+    let idle = Idle::start(&[]);
     assert_eq!(idle.get("/livez"), Some((200, "ok\n".into())));
     let waits = serde_json::json!([{ "condition": "asked to be ready", "reason": "starting" }]);
     assert_eq!(idle.ready(503)["reasons"], waits);
@@ -117,8 +117,21 @@ fn it_is_ready_when_its_conditions_hold_and_not_while_it_drains() {
     let drains = serde_json::json!([{ "condition": "draining", "reason": "SIGTERM" }]);
     assert_eq!(idle.ready(503)["reasons"], drains);
     assert_eq!(idle.get("/livez"), Some((200, "ok\n".into())));
+}
+
+#[test]
+fn a_second_signal_ends_a_drain_and_an_echo_of_the_first_does_not() {
+    let mut idle = Idle::start(&[]);
+    let start = Instant::now();
     idle.signal(Signal::TERM);
+    idle.ready(503);
+    idle.signal(Signal::INT);
+    while idle.child.try_wait().expect("waitable").is_none() {
+        idle.signal(Signal::TERM);
+        std::thread::yield_now();
+    }
     assert_eq!(idle.exit_code(), Some(0));
+    assert!(start.elapsed() >= service::limits::SAME_SIGNAL_WITHIN);
 }
 
 #[test]

@@ -210,7 +210,9 @@ fn kind(schema: &Value, root: &Value) -> String {
         ("object", _) => "section".to_owned(),
         (number @ ("integer" | "number"), _) => {
             let bound = |word| schema.get(word).map(ToString::to_string);
-            match (bound("minimum"), bound("maximum")) {
+            // Every unsigned number has this one; it says nothing.
+            let least = bound("minimum").filter(|least| least != "0");
+            match (least, bound("maximum")) {
                 (Some(least), Some(most)) => format!("{number}, {least} to {most}"),
                 (Some(least), None) => format!("{number}, at least {least}"),
                 (None, Some(most)) => format!("{number}, at most {most}"),
