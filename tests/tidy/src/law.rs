@@ -238,7 +238,10 @@ fn a_planted_clock_is_found_in_code_and_not_in_tests() {
     );
     let test = format!("#[cfg(test)]\nmod tests {{\n{code}}}\n");
     for (path, text) in [
-        ("proto/rtmp/src/a.rs", "//! x\nfn f() { self.awaited.push(1) }\n"),
+        (
+            "proto/rtmp/src/a.rs",
+            "//! x\nfn f() { self.awaited.push(1) }\n",
+        ),
         ("proto/rtmp/src/a.rs", test.as_str()),
         ("proto/rtmp/src/a/tests.rs", code),
         ("runtime/relay/src/a.rs", code),
