@@ -133,9 +133,8 @@ async fn get(url: &str) -> anyhow::Result<Wire> {
         .with_context(|| format!("cannot play {shown}"))?;
     let status = answer.status();
     if !status.is_success() {
-        let said = answer.text().await.unwrap_or_default();
-        let said: String = said.chars().take(300).collect();
-        bail!("cannot play {shown}: {status} {}", said.trim());
+        let body = answer.bytes().await.unwrap_or_default();
+        bail!("cannot play {shown}: {status}: {}", said(&body));
     }
     let reader = flv::Reader::new(flv::Limits::default());
     Ok(Wire::Http {
@@ -144,10 +143,46 @@ async fn get(url: &str) -> anyhow::Result<Wire> {
     })
 }
 
+/// What a refusal says to a person: our servers' message, or the beginning of another's page.
+fn said(body: &[u8]) -> String {
+    match serde_json::from_slice::<api::ErrorBody>(body) {
+        Ok(body) => body.error.message,
+        Err(_) => String::from_utf8_lossy(body)
+            .trim()
+            .chars()
+            .take(300)
+            .collect(),
+    }
+}
+
 /// The URL for a log or a summary: a query often is a secret.
 pub(super) fn without_secrets(url: &str) -> String {
     match url.split_once('?') {
         Some((before, _)) => format!("{before}?…"),
         None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_the_server_s_words() {
+        let ours = br#"{"error":{"code":"stream_not_found","message":"nobody publishes it"}}"#;
+        assert_eq!(said(ours), "nobody publishes it");
+        assert_eq!(said(b"<html>404</html>\n"), "<html>404</html>");
+    }
+
+    #[test]
+    fn a_query_never_reaches_a_summary() {
+        assert_eq!(
+            without_secrets("rtmp://h/live/a?token=x"),
+            "rtmp://h/live/a?…"
+        );
+        assert_eq!(
+            without_secrets("http://h/live/a.flv"),
+            "http://h/live/a.flv"
+        );
     }
 }

@@ -35,15 +35,15 @@ pub(super) fn text(summary: &Summary) -> String {
             &format!("the publisher, {} times", summary.publisher_gone),
         );
     }
-    match report.faults.as_slice() {
-        [] => line(
-            &mut text,
-            "good",
-            "headers first, starts at a key frame, no gap, time goes on",
-        ),
-        faults => faults
-            .iter()
-            .for_each(|fault| line(&mut text, "FAULT", fault)),
+    let start = match report.video {
+        Some(_) => "starts at a key frame after its headers",
+        None => "starts after its headers",
+    };
+    if report.faults.is_empty() {
+        line(&mut text, "good", &format!("{start}; no gap, time goes on"));
+    }
+    for fault in &report.faults {
+        line(&mut text, "FAULT", fault);
     }
     text.trim_end().to_owned()
 }
