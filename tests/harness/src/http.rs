@@ -31,19 +31,7 @@ impl Answer {
 /// # Errors
 /// If nobody answers, or the answer is no HTTP or does not end.
 pub async fn get(url: &str) -> Result<Answer> {
-    // rustls wants a provider even for a client that only ever speaks plain HTTP.
-    static PROVIDER: LazyLock<bool> = LazyLock::new(|| {
-        rustls::crypto::aws_lc_rs::default_provider()
-            .install_default()
-            .is_ok()
-    });
-    let _ = *PROVIDER;
-    let client = reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()?;
-    let answer = client.get(url).send().await?;
+    let answer = client(Some(PATIENCE))?.get(url).send().await?;
     let status = answer.status().as_u16();
     Ok(Answer {
         status,
@@ -64,4 +52,23 @@ pub async fn get_ok(url: &str) -> Result<String> {
         answer.body
     );
     Ok(answer.body)
+}
+
+/// A client that follows no redirect and asks no proxy.
+pub(crate) fn client(patience: Option<Duration>) -> Result<reqwest::Client> {
+    // rustls wants a provider even for a client that only ever speaks plain HTTP.
+    static PROVIDER: LazyLock<bool> = LazyLock::new(|| {
+        rustls::crypto::aws_lc_rs::default_provider()
+            .install_default()
+            .is_ok()
+    });
+    let _ = *PROVIDER;
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none());
+    let client = match patience {
+        Some(patience) => client.timeout(patience),
+        None => client,
+    };
+    Ok(client.build()?)
 }

@@ -7,6 +7,7 @@
 //! * [`process`]: [`Process`], a child with its log, that dies with the test.
 //! * [`program`]: [`Program`], Weir's own: origin, edge, controller, `weir`.
 //! * [`peer`]: everybody else's: ffmpeg, GStreamer, librtmp, VLC, mpv, OBS, nginx-rtmp, etcd, promtool.
+//! * [`clip`], [`publisher`], [`player`]: our own, by the hundred: [`Player`] remembers every frame.
 //! * [`recording`]: what a player wrote down, and what ffprobe and a decoder say of it.
 //! * [`http`]: one small GET.
 //!
@@ -29,15 +30,22 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod clip;
+mod connection;
 pub mod http;
 pub mod peer;
+pub mod player;
 pub mod port;
 pub mod process;
 pub mod program;
+pub mod publisher;
 pub mod recording;
 pub mod wait;
 
+pub use clip::Clip;
+pub use player::Player;
 pub use process::Process;
 pub use program::Program;
+pub use publisher::{Publisher, Streaming};
 pub use recording::Recording;
 pub use wait::eventually;

@@ -46,7 +46,11 @@ async fn is_good(recording: &Recording) -> Result<()> {
     assert_eq!(probe.stream(Kind::Audio)?.codec, "aac");
     probe.ensure_steady(Duration::from_millis(500))?;
     let pictures = probe.packets(Kind::Video);
-    assert!(pictures.len() >= PICTURES_MIN, "{} pictures", pictures.len());
+    assert!(
+        pictures.len() >= PICTURES_MIN,
+        "{} pictures",
+        pictures.len()
+    );
     assert!(pictures[0].is_key(), "the first picture is no key frame");
     Ok(())
 }
