@@ -1,6 +1,7 @@
 //! The whole system's promises, one module each. Real programs on free loopback ports, real peers.
 
 mod clients;
+mod cluster;
 mod control;
 mod crowd;
 mod demo;
