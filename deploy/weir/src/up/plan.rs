@@ -154,7 +154,7 @@ impl Plan {
     /// A member's whole config file. `state` is where it may keep what it must remember.
     pub(crate) fn config(&self, member: &Member, state: &Path) -> String {
         let Member { name, admin, .. } = member;
-        let state = quoted(&state.display().to_string());
+        let path = |path: &Path| quoted(&path.display().to_string());
         let head = format!(
             "# Written by `weir up` at each start; change a copy, not this.\n\
              log:\n  format: human\n\
@@ -165,7 +165,8 @@ impl Plan {
                 "{head}\
                  rest:\n  listen: \"{rest}\"\n\
                  grpc:\n  listen: \"{grpc}\"\n\
-                 store:\n  path: {state}\n"
+                 store:\n  path: {store}\n",
+                store = path(&state.join("store.redb")),
             ),
             Listens::Media { rtmp, http } => format!(
                 "{head}\
@@ -173,6 +174,7 @@ impl Plan {
                  http:\n  listen: \"{http}\"\n\
                  cluster:\n  node: {name}\n  region: local\n  state_dir: {state}\n  \
                  controllers: [\"http://{grpc}\"]\n",
+                state = path(state),
                 grpc = self.grpc,
             ),
         }
