@@ -9,17 +9,20 @@ use std::{
     process::{Child, Command},
     sync::{
         LazyLock,
-        mpsc::{self, Sender},
+        mpsc::{self, SyncSender},
     },
     thread,
 };
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-type Order = (Command, Sender<io::Result<Child>>);
+type Order = (Command, SyncSender<io::Result<Child>>);
 
-static ORDERS: LazyLock<Sender<Order>> = LazyLock::new(|| {
-    let (orders, inbox) = mpsc::channel::<Order>();
+/// Whoever orders waits for the child, so that more than the tests' threads never stand here.
+const ORDERS_MAX: usize = 64;
+
+static ORDERS: LazyLock<SyncSender<Order>> = LazyLock::new(|| {
+    let (orders, inbox) = mpsc::sync_channel::<Order>(ORDERS_MAX);
     thread::Builder::new()
         .name("spawner".into())
         .spawn(move || {
@@ -38,7 +41,7 @@ pub(super) fn spawn(mut command: Command) -> io::Result<Child> {
     unsafe {
         command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
     }
-    let (answer, child) = mpsc::channel();
+    let (answer, child) = mpsc::sync_channel(1);
     ORDERS.send((command, answer)).map_err(io::Error::other)?;
     child.recv().map_err(io::Error::other)?
 }
