@@ -18,7 +18,7 @@ use node::Node;
 use parking_lot::Mutex;
 use relay::{
     Target,
-    hub::{Observer, Stream},
+    hub::{Observer, Reader, Stream},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -101,7 +101,7 @@ impl Pulls {
             config: self.config.clone(),
             node: self.node.clone(),
             running: self.running.clone(),
-            stream: stream.clone(),
+            reading: self.node.relay.hub().read(stream.path(), Reader::Internal),
         };
         let started = self.node.relay.shards().run(move |shard| {
             let closing = shard.closing().clone();

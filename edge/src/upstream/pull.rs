@@ -7,7 +7,10 @@ use super::{
 };
 use agent::Locating;
 use node::Node;
-use relay::{hub::Stream, rtmp::pull::PullError};
+use relay::{
+    hub::{Reading, Stream},
+    rtmp::pull::PullError,
+};
 use std::{sync::Arc, time::Duration};
 use tokio::time;
 
@@ -21,25 +24,30 @@ pub(super) struct Pull {
     pub(super) config: Arc<Config>,
     pub(super) node: Node,
     pub(super) running: Arc<Running>,
-    pub(super) stream: Arc<Stream>,
+    /// Keeps the stream, so that whoever comes meanwhile is counted at the same one.
+    pub(super) reading: Reading,
 }
 
 impl Pull {
     /// Keeps the stream coming until nobody plays it, or somebody publishes it here.
     pub(super) async fn run(self) {
-        let path = self.stream.path();
+        let stream = self.reading.stream();
+        let path = stream.path();
         let mut locating = self.node.agent.locate(path);
         locating.answer().await;
         let mut rest = REST_MIN;
+        // What was never to be had is not asked for once nobody waits: names that strangers invent.
+        let mut grace = Duration::ZERO;
+        // Goes on while upstreams are asked, however often.
+        let mut idle = Box::pin(idle(stream, grace));
         loop {
             let found = self.sources(&locating);
-            let idle = self.idle();
-            tokio::pin!(idle);
             let won = tokio::select! {
                 won = race(&self.node.dialler, path, &found, self.config.silence.get()), if !found.is_empty() => won,
                 _ = locating.changed() => { rest = REST_MIN; continue }
                 () = &mut idle => {
-                    if self.running.may_end_idle(&self.stream) { return }
+                    if self.running.may_end_idle(stream) { return }
+                    idle.set(self::idle(stream, grace));
                     continue
                 }
             };
@@ -48,9 +56,17 @@ impl Pull {
                 tokio::select! {
                     () = time::sleep(rest) => rest = (rest * 2).min(REST_MAX),
                     _ = locating.changed() => rest = REST_MIN,
+                    () = &mut idle => {
+                        if self.running.may_end_idle(stream) { return }
+                        idle.set(self::idle(stream, grace));
+                    }
                 }
                 continue;
             };
+            if grace.is_zero() {
+                grace = self.config.grace.get();
+                idle.set(self::idle(stream, grace));
+            }
             rest = REST_MIN;
             tracing::info!(stream = %path, upstream = %source.name, "pull began");
             let ended = tokio::select! {
@@ -64,6 +80,7 @@ impl Pull {
                 }
                 () = &mut idle => {
                     tracing::info!(stream = %path, upstream = %source.name, "pull ended: nobody plays");
+                    idle.set(self::idle(stream, grace));
                     None
                 }
             };
@@ -71,7 +88,7 @@ impl Pull {
                 None => {}
                 Some(PullError::Busy(_) | PullError::TakenOver) => {
                     tracing::info!(stream = %path, "pull ended: the stream is published here");
-                    if self.running.may_end_published(&self.stream) {
+                    if self.running.may_end_published(stream) {
                         return;
                     }
                 }
@@ -80,7 +97,7 @@ impl Pull {
                     tracing::warn!(stream = %path, upstream = %source.name, %error, "pull broke; players stay");
                 }
             }
-            if self.is_idle() && self.running.may_end_idle(&self.stream) {
+            if self.running.may_end_idle(stream) {
                 return;
             }
         }
@@ -102,21 +119,17 @@ impl Pull {
             }
         }
     }
+}
 
-    fn is_idle(&self) -> bool {
-        self.stream.readers().borrow().players == 0
-    }
-
-    /// Resolves when nobody has played for the grace.
-    async fn idle(&self) {
-        let mut readers = self.stream.readers();
-        loop {
-            // The sender lives in the stream, which this pull holds.
-            let _ = readers.wait_for(|readers| readers.players == 0).await;
-            let back = readers.wait_for(|readers| readers.players > 0);
-            if time::timeout(self.config.grace.get(), back).await.is_err() {
-                return;
-            }
+/// Resolves when nobody has played for `grace`.
+async fn idle(stream: &Stream, grace: Duration) {
+    let mut readers = stream.readers();
+    loop {
+        // The sender lives in the stream, which the pull holds.
+        let _ = readers.wait_for(|readers| readers.players == 0).await;
+        let back = readers.wait_for(|readers| readers.players > 0);
+        if time::timeout(grace, back).await.is_err() {
+            return;
         }
     }
 }
