@@ -52,7 +52,7 @@ pub trait Observer: Send + Sync {
     fn published(&self, _stream: &Arc<Stream>) {}
     /// The publisher has gone and nobody has taken over.
     fn unpublished(&self, _stream: &Arc<Stream>) {}
-    /// Somebody wants to read what nobody publishes here.
+    /// A player wants what nobody publishes here. The node's own readers want nothing of others.
     fn wanted(&self, _stream: &Arc<Stream>) {}
     /// A player has come or gone.
     fn players_changed(&self, _stream: &Arc<Stream>) {}
@@ -146,11 +146,11 @@ impl Hub {
             stream,
             reader,
         };
-        for observer in self.observers() {
-            if !reading.stream.is_online() {
-                observer.wanted(&reading.stream);
-            }
-            if reader == Reader::Player {
+        if reader == Reader::Player {
+            for observer in self.observers() {
+                if !reading.stream.is_online() {
+                    observer.wanted(&reading.stream);
+                }
                 observer.players_changed(&reading.stream);
             }
         }

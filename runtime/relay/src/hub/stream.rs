@@ -15,16 +15,20 @@ use crate::{
     limits,
     tape::{Format, Piece, Writer},
 };
-use media::{Frame, Kind, Role, StreamPath};
+use media::{Frame, Kind, MediaTime, Role, StreamPath};
 use parking_lot::Mutex;
+use service::Throttle;
 use std::{
     collections::VecDeque,
     net::SocketAddr,
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+
+/// One line a second about clocks that jump: a broken encoder's does with every frame.
+static JUMPS: Throttle = Throttle::new(Duration::from_secs(1));
 
 /// A live stream inside one node, shared by its publisher and all who read it.
 pub struct Stream {
@@ -173,6 +177,8 @@ impl Stream {
             .iter()
             .map(|header| Piece::new(0, header, tape.writer.as_mut()))
             .collect();
+        // Where nothing is published for a while, only here are those dropped who have left.
+        tape.inboxes.retain(|inbox| !inbox.is_closed());
         tape.inboxes.push(sender);
         Attached {
             headers,
@@ -215,8 +221,9 @@ impl Stream {
         state.awaits_key = true;
         state.backlog.clear();
         state.trim_tapes();
-        drop(state);
+        // Under the lock, so that a publisher that ends meanwhile cannot have the last word.
         self.online.send_replace(true);
+        drop(state);
         Ok((number, superseded))
     }
 
@@ -240,7 +247,6 @@ impl Stream {
         state.publisher = None;
         state.backlog.clear();
         state.trim_tapes();
-        drop(state);
         self.online.send_replace(false);
         true
     }
@@ -266,19 +272,18 @@ impl Stream {
         if frame.is_header() && !state.headers.keep(frame.clone()) {
             return Ok(());
         }
-        let Placed { dts, jumped } = if frame.is_header() {
-            Placed {
-                dts: state.timeline.newest(frame.dts.wire()),
-                jumped: false,
+        let wire = frame.dts.wire();
+        frame.dts = match (frame.kind, frame.role) {
+            (_, Role::Metadata | Role::Config) => state.timeline.newest(wire),
+            (Kind::Data, _) | (_, Role::Other) => state.timeline.beside(wire, now),
+            (Kind::Audio | Kind::Video, _) => {
+                let Placed { dts, jumped } = state.timeline.place(wire, now);
+                if jumped {
+                    self.jumped(dts, now);
+                }
+                dts
             }
-        } else {
-            state.timeline.place(frame.dts.wire(), now)
         };
-        frame.dts = dts;
-        if jumped {
-            self.totals.jumped();
-            tracing::warn!(stream = %self.path, %dts, "the publisher's timestamps jumped; taken out");
-        }
         let seq = state.next_seq;
         state.next_seq += 1;
         if state.backlog.push(seq, &frame, &state.headers) {
@@ -293,6 +298,13 @@ impl Stream {
             .tapes
             .retain_mut(|tape| tape.write(seq, &frame, kept_from));
         Ok(())
+    }
+
+    fn jumped(&self, dts: MediaTime, now: Instant) {
+        self.totals.jumped();
+        if let Some(unsaid) = JUMPS.permit(now) {
+            tracing::warn!(stream = %self.path, %dts, unsaid, "the publisher's timestamps jumped; taken out");
+        }
     }
 }
 

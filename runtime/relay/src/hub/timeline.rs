@@ -95,6 +95,20 @@ impl Timeline {
         Placed { dts, jumped: false }
     }
 
+    /// Where something belongs that does not carry the clock: a cue point, an end of sequence. What some
+    /// encoders stamp those with (zero, most often) must not move the pictures' time.
+    pub(crate) fn beside(&self, wire: u32, now: Instant) -> MediaTime {
+        let Some(newest) = self.newest.filter(|_| !self.spliced) else {
+            return self.newest(wire);
+        };
+        let raw = newest.raw.unwrap_wire(wire);
+        if believable(raw.millis_since(newest.raw), newest.at, now) {
+            raw.plus_millis(self.offset_millis)
+        } else {
+            newest.placed
+        }
+    }
+
     /// The newest frame's place, or `wire` before there is any: where a header belongs, which has no
     /// time of its own (some encoders stamp it with zero at any moment).
     pub(crate) fn newest(&self, wire: u32) -> MediaTime {
@@ -178,6 +192,25 @@ mod tests {
                 jumped: true
             }
         );
+    }
+
+    #[test]
+    fn what_does_not_carry_the_clock_does_not_move_it() {
+        let mut timeline = Timeline::default();
+        let now = Instant::now();
+        let beside = |timeline: &Timeline, wire| timeline.beside(wire, now).as_millis();
+        assert_eq!(beside(&timeline, 7), 7, "nothing to stand beside");
+        timeline.place(90_000, now);
+        assert_eq!(
+            beside(&timeline, 90_010),
+            90_010,
+            "a stamp of the same clock"
+        );
+        assert_eq!(beside(&timeline, 0), 90_000, "a stamp of no clock");
+        assert_eq!(place_all(&mut timeline, &[90_040]), [90_040]);
+        timeline.splice();
+        assert_eq!(beside(&timeline, 90_050), 90_040, "another publisher's");
+        assert_eq!(place_all(&mut timeline, &[5_000]), [90_080]);
     }
 
     #[test]

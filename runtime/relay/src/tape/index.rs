@@ -217,6 +217,9 @@ impl Delivery {
                 }
                 _ = online.changed() => {}
                 () = tokio::time::sleep(self.linger), if offline => {
+                    if self.stream.is_online() {
+                        continue;
+                    }
                     let Some(index) = self.index.upgrade() else { return };
                     index.ended.set(true);
                     index.wake_all().await;
