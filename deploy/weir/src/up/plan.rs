@@ -195,3 +195,75 @@ fn reachable(listener: SocketAddr) -> SocketAddr {
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(options: &Options) -> Plan {
+        let free = Ports::new(|address: SocketAddr| Some(address.port()));
+        Plan::new(options, free).expect("all ports are free").0
+    }
+
+    #[test]
+    fn members_have_the_well_known_ports_in_a_row() {
+        let plan = plan(&Options::default());
+        let listeners: Vec<String> = plan
+            .members
+            .iter()
+            .map(|member| match member.listens {
+                Listens::Control { rest, grpc } => {
+                    format!("{} {} {}", member.name, rest.port(), grpc.port())
+                }
+                Listens::Media { rtmp, http } => {
+                    format!("{} {} {}", member.name, rtmp.port(), http.port())
+                }
+            })
+            .collect();
+        assert_eq!(
+            listeners,
+            [
+                "controller 7080 7100",
+                "origin-1 1935 8080",
+                "edge-1 1936 8081",
+                "edge-2 1937 8082"
+            ]
+        );
+    }
+
+    #[test]
+    fn only_media_listens_where_the_operator_says() {
+        let listen = Ipv4Addr::UNSPECIFIED.into();
+        let plan = plan(&Options {
+            listen,
+            ..Options::default()
+        });
+        for member in &plan.members {
+            let config = plan.config(member, Path::new("/state/it"));
+            let open = config.matches("\"0.0.0.0:").count();
+            let expected = if member.program == Program::Controller {
+                0
+            } else {
+                2
+            };
+            assert_eq!(open, expected, "{config}");
+        }
+    }
+
+    #[test]
+    fn a_node_s_config_names_it_and_its_controller() {
+        let plan = plan(&Options::default());
+        let edge = plan.members.last().expect("an edge");
+        assert_eq!(
+            plan.config(edge, Path::new("/a \"state\"")),
+            "# Written by `weir up` at each start; change a copy, not this.\n\
+             log:\n  format: human\n\
+             admin:\n  listen: \"127.0.0.1:9103\"\n\
+             rtmp:\n  listen: \"127.0.0.1:1937\"\n\
+             http:\n  listen: \"127.0.0.1:8082\"\n\
+             cluster:\n  node: edge-2\n  region: local\n  \
+             state_dir: \"/a \\\"state\\\"\"\n  \
+             controllers: [\"http://127.0.0.1:7100\"]\n"
+        );
+    }
+}

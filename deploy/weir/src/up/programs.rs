@@ -27,6 +27,7 @@ pub(crate) fn directory() -> anyhow::Result<PathBuf> {
         .filter_map(|name| Some((name, env::var(name).ok()?)))
         .collect();
     if let Some(build) = Build::if_cargo_runs_us(&environment, &beside) {
+        eprintln!("weir: building what has changed of the cluster's programs");
         build.run()?;
     }
     let missing: Vec<&str> = Program::ALL
