@@ -1,0 +1,315 @@
+//! What an operator can set.
+
+use crate::{
+    model::inventory::Timing,
+    plan::{Duplicates, Policy},
+};
+use garde::Validate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use service::{
+    admin,
+    config::{Duration, Listen},
+    telemetry,
+};
+use std::path::PathBuf;
+
+/// The controller's config.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What is logged, and how.
+    #[garde(dive)]
+    pub log: telemetry::Config,
+    /// Probes and scrapes.
+    #[garde(dive)]
+    pub admin: admin::Config,
+    /// Where nodes register.
+    #[garde(dive)]
+    pub grpc: Grpc,
+    /// Where operators ask.
+    #[garde(dive)]
+    pub rest: Rest,
+    /// Where state is kept.
+    #[garde(dive)]
+    pub store: Store,
+    /// How nodes are watched.
+    #[garde(dive)]
+    pub nodes: Nodes,
+    /// What happens to streams.
+    #[garde(dive)]
+    pub streams: Streams,
+}
+
+/// Where nodes register.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grpc {
+    /// Address of the nodes' gRPC. Port 0 takes a free one, which the log names.
+    #[garde(skip)]
+    pub listen: Listen,
+    /// The token that a node must show to join; better given by the environment than written in a
+    /// file. Default: none is asked for.
+    #[garde(skip)]
+    pub token: Option<Token>,
+}
+
+/// Where operators ask.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rest {
+    /// Address of the REST API and its document, `/openapi.json`. Port 0 takes a free one, which
+    /// the log names.
+    #[garde(skip)]
+    pub listen: Listen,
+}
+
+/// Where state is kept: who owns each stream, which nodes there are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// `embedded`: a file of this process, for one controller.
+    #[garde(skip)]
+    pub kind: StoreKind,
+    /// The embedded store's file. Its directory is made.
+    #[garde(skip)]
+    pub path: PathBuf,
+}
+
+/// What keeps the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreKind {
+    /// A file of this process.
+    #[default]
+    Embedded,
+}
+
+/// How nodes are watched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Nodes {
+    /// How often a node reports when nothing changes.
+    #[garde(range(min = Duration::from_millis(50), max = Duration::from_secs(60)))]
+    pub report_interval: Duration,
+    /// A node that was silent for so long is suspect; one whose connection broke is so at once. Its
+    /// streams move as soon as they are published elsewhere. Should be three reports or more.
+    #[garde(range(min = Duration::from_millis(100), max = Duration::from_secs(600)))]
+    pub suspect_after: Duration,
+    /// A node that was silent for so long is dead: nobody is sent to it any more. More than
+    /// `suspect_after`.
+    #[garde(range(min = Duration::from_millis(200), max = Duration::from_secs(3600)))]
+    #[garde(custom(after(&self.suspect_after)))]
+    pub dead_after: Duration,
+}
+
+/// What happens to streams.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, Validate, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Streams {
+    /// What happens when a stream that has a live owner is published at another origin.
+    #[garde(skip)]
+    pub duplicates: DuplicatesRule,
+    /// Copies that every origin makes of what is published to it.
+    #[garde(length(max = 1000), dive)]
+    pub forwards: Vec<ForwardRule>,
+}
+
+/// What happens when a stream that has a live owner is published at another origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DuplicatesRule {
+    /// The owner keeps it; the later publish is ended.
+    #[default]
+    Refuse,
+    /// The later publish takes it; the earlier one is ended.
+    TakeOver,
+}
+
+/// Copies by rule.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Validate, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ForwardRule {
+    /// Which streams: `vhost/app/name`, each part as it is or `*`.
+    #[garde(custom(three_parts))]
+    pub streams: String,
+    /// Where to: `host:port` or `rtmp://` URLs, in which `[vhost]`, `[app]` and `[stream]` are
+    /// filled in.
+    #[garde(length(min = 1, max = 100))]
+    pub to: Vec<String>,
+}
+
+/// A secret that is never printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Token(String);
+
+impl Token {
+    /// From the secret itself.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// Whether what was shown is the secret. Takes as long for a nearly right one as for a wrong
+    /// one of the same length.
+    pub fn is(&self, shown: &str) -> bool {
+        let (ours, theirs) = (self.0.as_bytes(), shown.as_bytes());
+        let differs = ours.iter().zip(theirs).fold(0, |sum, (a, b)| sum | (a ^ b));
+        ours.len() == theirs.len() && differs == 0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            log: telemetry::Config::default(),
+            admin: admin::Config::on("127.0.0.1:7081"),
+            grpc: Grpc::default(),
+            rest: Rest::default(),
+            store: Store::default(),
+            nodes: Nodes::default(),
+            streams: Streams::default(),
+        }
+    }
+}
+
+impl Default for Grpc {
+    fn default() -> Self {
+        Self {
+            listen: loopback(7100),
+            token: None,
+        }
+    }
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self {
+            listen: loopback(7080),
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            kind: StoreKind::Embedded,
+            path: "weir-controller.redb".into(),
+        }
+    }
+}
+
+impl Default for Nodes {
+    fn default() -> Self {
+        Self {
+            report_interval: Duration::from_secs(1),
+            suspect_after: Duration::from_secs(3),
+            dead_after: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Config {
+    /// When silence means what.
+    pub fn timing(&self) -> Timing {
+        Timing {
+            suspect_after: self.nodes.suspect_after.get(),
+            dead_after: self.nodes.dead_after.get(),
+        }
+    }
+
+    /// The operator's rules.
+    pub fn policy(&self) -> Policy {
+        let forward = |rule: &ForwardRule| control::Forward {
+            streams: rule.streams.clone(),
+            to: rule.to.clone(),
+        };
+        Policy {
+            duplicates: match self.streams.duplicates {
+                DuplicatesRule::Refuse => Duplicates::Refuse,
+                DuplicatesRule::TakeOver => Duplicates::TakeOver,
+            },
+            forwards: self.streams.forwards.iter().map(forward).collect(),
+        }
+    }
+}
+
+impl service::Settings for Config {
+    fn log(&self) -> &telemetry::Config {
+        &self.log
+    }
+}
+
+fn loopback(port: u16) -> Listen {
+    std::net::SocketAddr::from(([127, 0, 0, 1], port)).into()
+}
+
+fn after(suspect_after: &Duration) -> impl FnOnce(&Duration, &()) -> garde::Result + '_ {
+    move |dead_after, _| match dead_after > suspect_after {
+        true => Ok(()),
+        false => Err(garde::Error::new(format!(
+            "must be more than suspect_after, {suspect_after}"
+        ))),
+    }
+}
+
+fn three_parts(streams: &str, _: &()) -> garde::Result {
+    match streams
+        .splitn(3, '/')
+        .filter(|part| !part.is_empty())
+        .count()
+    {
+        3 => Ok(()),
+        _ => Err(garde::Error::new(
+            "is not vhost/app/name, each part as it is or `*`",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, String> {
+        service::config::from_text("weir.yaml", text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_default_is_valid_and_listens_on_loopback() {
+        let config = load("").expect("the default is valid");
+        assert_eq!(config, Config::default());
+        for listen in [config.grpc.listen, config.rest.listen, config.admin.listen] {
+            assert!(listen.ip().is_some_and(|ip| ip.is_loopback()));
+        }
+    }
+
+    #[test]
+    fn a_node_cannot_be_dead_before_it_is_suspect() {
+        let refused = load("nodes: {suspect_after: 5s, dead_after: 4s}").expect_err("refused");
+        assert!(
+            refused.contains("must be more than suspect_after, 5s"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_forward_rule_names_all_three_parts() {
+        assert!(load("streams: {forwards: [{streams: '*/live/*', to: ['h:1935']}]}").is_ok());
+        assert!(load("streams: {forwards: [{streams: 'live', to: ['h:1935']}]}").is_err());
+        assert!(load("streams: {forwards: [{streams: '*/live/*', to: []}]}").is_err());
+    }
+
+    #[test]
+    fn a_token_is_compared_whole_and_never_printed() {
+        let token = Token::new("hush");
+        assert!(token.is("hush"));
+        assert!(!token.is("hus") && !token.is("hushh") && !token.is(""));
+        assert_eq!(format!("{token:?}"), "Token(…)");
+    }
+}

@@ -1,0 +1,55 @@
+//! Every bound of the controller, and how it was chosen.
+
+use std::time::Duration;
+
+/// Memory for the embedded store's pages, in bytes: 100,000 placements fit, a small machine has it.
+pub const STORE_CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Commits that a watch may be behind before it has to be told everything again.
+pub const WATCH_CHANGES_MAX: usize = 1_024;
+
+/// Writes in one transaction; etcd's own bound is 128.
+pub const WRITES_PER_TRANSACTION_MAX: usize = 100;
+
+/// How long the last epoch of a stream without an owner is kept. After that the epoch begins again
+/// at 1, unless a node that still knows a greater one tells it.
+pub const PLACEMENT_KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// How often such placements are swept away.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long a node that died is listed before it is forgotten.
+pub const DEAD_NODE_KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// Nodes known at a time; more are refused. The design's largest cluster has 1,000.
+pub const NODES_MAX: usize = 10_000;
+
+/// How long two publishes of a stream that is nobody's yet are sent to the same origin.
+pub const PLACING_KEPT: Duration = Duration::from_secs(10);
+
+/// Such promises kept at a time; about 200 bytes each.
+pub const PLACINGS_MAX: usize = 50_000;
+
+/// Events kept; about 300 bytes each.
+pub const EVENTS_MAX: usize = 10_000;
+
+/// The longest that a client may ask to wait for an event.
+pub const EVENT_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Messages handed to a node's connection and not yet sent. Small: what waits here can no longer be
+/// replaced by something newer.
+pub const SENDING_MESSAGES_MAX: usize = 8;
+
+/// How long a new connection may take to register.
+pub const REGISTER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Answers to `Place` that wait to be sent to one node.
+pub const PLACED_WAITING_MAX: usize = 4_096;
+
+/// The least time between two tries of the store after it failed.
+pub const STORE_RETRY: Duration = Duration::from_millis(500);
+
+/// How often a node's connection is probed when it is quiet, and how long the probe may take.
+pub const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+/// See [`PROBE_INTERVAL`].
+pub const PROBE_PATIENCE: Duration = Duration::from_secs(3);

@@ -1,0 +1,65 @@
+//! What the controller counts.
+
+use service::metrics::Metric;
+
+/// Nodes by role and state.
+pub const NODES: &str = "weir_controller_nodes";
+/// Streams that have an owner.
+pub const STREAMS: &str = "weir_controller_streams";
+/// Players on all nodes.
+pub const PLAYERS: &str = "weir_controller_players";
+/// Dialogues that run now.
+pub const DIALOGUES: &str = "weir_controller_dialogues";
+/// Nodes that registered.
+pub const REGISTERED: &str = "weir_controller_registrations_total";
+/// Registrations and messages that were refused.
+pub const REFUSED: &str = "weir_controller_dialogues_refused_total";
+/// Reports received.
+pub const REPORTS: &str = "weir_controller_reports_total";
+/// Questions where a stream is.
+pub const LOCATES: &str = "weir_controller_locates_total";
+/// Answers and updates to them.
+pub const LOCATED: &str = "weir_controller_located_total";
+/// Questions where a publish belongs.
+pub const PLACES: &str = "weir_controller_places_total";
+/// Desired states sent.
+pub const DESIRED: &str = "weir_controller_desired_total";
+/// Desired states that nodes refused.
+pub const DESIRED_REFUSED: &str = "weir_controller_desired_refused_total";
+/// Changes of owner.
+pub const CHANGES: &str = "weir_controller_ownership_changes_total";
+/// Events by kind.
+pub const EVENTS: &str = "weir_controller_events_total";
+/// Commits by outcome.
+pub const COMMITS: &str = "weir_controller_store_commits_total";
+/// How long commits take.
+pub const COMMIT_SECONDS: &str = "weir_controller_store_commit_seconds";
+
+/// All of them, with their words.
+pub const METRICS: [Metric; 16] = [
+    Metric::gauge(NODES, "Nodes known, by role and state."),
+    Metric::gauge(STREAMS, "Streams that have an owner."),
+    Metric::gauge(PLAYERS, "Players on all nodes, by their last reports."),
+    Metric::gauge(DIALOGUES, "Nodes that are connected now."),
+    Metric::counter(REGISTERED, "Registrations of nodes that were accepted."),
+    Metric::counter(
+        REFUSED,
+        "Dialogues that the controller ended with an error, by gRPC code.",
+    ),
+    Metric::counter(REPORTS, "Reports received from nodes."),
+    Metric::counter(LOCATES, "Questions from nodes where a stream is."),
+    Metric::counter(LOCATED, "Locations sent to nodes: answers and updates."),
+    Metric::counter(PLACES, "Questions from nodes where a publish belongs."),
+    Metric::counter(DESIRED, "Desired states sent to nodes."),
+    Metric::counter(
+        DESIRED_REFUSED,
+        "Desired states that a node refused as not newer.",
+    ),
+    Metric::counter(CHANGES, "Changes of a stream's owner that were committed."),
+    Metric::counter(EVENTS, "Events, by kind."),
+    Metric::counter(COMMITS, "Transactions given to the store, by outcome."),
+    Metric::histogram(
+        COMMIT_SECONDS,
+        "How long the store takes for a transaction.",
+    ),
+];

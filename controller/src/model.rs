@@ -1,0 +1,318 @@
+//! What the controller knows, in memory: read by REST and by every node's dialogue, written by
+//! reports and by the store's watch.
+//!
+//! * [`inventory`]: nodes, streams and placements, and the questions that are asked about them;
+//!   no clock, no lock, no task.
+//! * [`events`]: what happened, the last few thousand.
+//! * [`mailbox`]: what one node's dialogue has to say next.
+//!
+//! [`Model`] puts a lock around them. Each of its functions changes the inventory, then passes on
+//! what follows from that: events to the ring, changed streams to those who follow them and to the
+//! reconciler. The lock is held for microseconds and never across an `.await`.
+
+pub mod events;
+pub mod inventory;
+pub mod mailbox;
+
+use crate::{
+    limits::{PLACING_KEPT, PLACINGS_MAX},
+    plan::{self, Candidate, Facts, Placement, Policy},
+    store::Revision,
+};
+use control::{Desired, Epoch, Identity, Location, NodeId, Report, Upstream};
+use events::Events;
+use inventory::{DialogueId, Inventory, Now, RegisterError, Timing};
+use mailbox::Mailbox;
+use media::StreamPath;
+use parking_lot::Mutex;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
+};
+use tokio::sync::Notify;
+
+/// All that the controller knows; shared by every task.
+pub struct Model {
+    state: Mutex<State>,
+    /// The rules; they do not change while the controller runs.
+    pub policy: Policy,
+    /// What happened.
+    pub events: Events,
+    /// Streams whose facts changed: the reconciler is to look.
+    unsettled: Notify,
+}
+
+struct State {
+    inventory: Inventory,
+    mailboxes: HashMap<NodeId, (DialogueId, Arc<Mailbox>)>,
+    followers: HashMap<StreamPath, HashSet<NodeId>>,
+    placings: HashMap<StreamPath, (NodeId, Instant)>,
+    dialogues: DialogueId,
+}
+
+/// A node's place in the model while its dialogue lasts.
+pub struct Attended {
+    /// Which dialogue.
+    pub dialogue: DialogueId,
+    /// What it has to say.
+    pub mailbox: Arc<Mailbox>,
+    /// Whether the store does not have this identity yet.
+    pub is_new: bool,
+}
+
+impl Model {
+    /// Knows nothing yet.
+    pub fn new(policy: Policy, timing: Timing, now: Now) -> Self {
+        Self {
+            state: Mutex::new(State {
+                inventory: Inventory::new(timing, now),
+                mailboxes: HashMap::new(),
+                followers: HashMap::new(),
+                placings: HashMap::new(),
+                dialogues: DialogueId::default(),
+            }),
+            policy,
+            events: Events::new(now.unix_ms),
+            unsettled: Notify::new(),
+        }
+    }
+
+    /// Changes the inventory and passes on what follows.
+    fn change<T>(&self, now: Now, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
+        let answer = change(&mut state);
+        let effects = state.inventory.take_effects();
+        for path in &effects.moved {
+            let followers = state.followers.get(path).into_iter().flatten();
+            for (_, mailbox) in followers.filter_map(|node| state.mailboxes.get(node)) {
+                mailbox.located(path.clone());
+            }
+        }
+        for (node, (_, mailbox)) in &state.mailboxes {
+            if effects.all_nodes || effects.nodes.contains(node) {
+                mailbox.desired();
+            }
+        }
+        drop(state);
+        for event in effects.events {
+            self.events.add(now.unix_ms, event);
+        }
+        if effects.unsettled {
+            self.unsettled.notify_one();
+        }
+        answer
+    }
+
+    /// Reads the inventory.
+    pub fn read<T>(&self, read: impl FnOnce(&Inventory) -> T) -> T {
+        read(&self.state.lock().inventory)
+    }
+
+    /// A node registers; an earlier dialogue of it is told to end.
+    ///
+    /// # Errors
+    /// If the node cannot be registered now; see [`RegisterError`].
+    pub fn register(&self, identity: Identity, now: Now) -> Result<Attended, RegisterError> {
+        self.change(now, |state| {
+            let dialogue = state.dialogues.next();
+            let node = identity.node.clone();
+            let is_new = state.inventory.register(identity, dialogue, now)?;
+            state.dialogues = dialogue;
+            let mailbox = Arc::new(Mailbox::new());
+            let placed = (dialogue, Arc::clone(&mailbox));
+            if let Some((_, replaced)) = state.mailboxes.insert(node.clone(), placed) {
+                replaced.replace();
+                state.unfollow_all(&node, &replaced);
+            }
+            Ok(Attended {
+                dialogue,
+                mailbox,
+                is_new,
+            })
+        })
+    }
+
+    /// A node reports.
+    pub fn report(&self, node: &NodeId, dialogue: DialogueId, report: Report, now: Now) {
+        self.change(now, |state| {
+            state.inventory.report(node, dialogue, report, now)
+        });
+    }
+
+    /// A node's dialogue broke, or (`left`) the node said goodbye.
+    pub fn ended(&self, node: &NodeId, dialogue: DialogueId, left: bool, reason: &str, now: Now) {
+        self.change(now, |state| {
+            if state
+                .mailboxes
+                .get(node)
+                .is_some_and(|(current, _)| *current == dialogue)
+                && let Some((_, mailbox)) = state.mailboxes.remove(node)
+            {
+                state.unfollow_all(node, &mailbox);
+            }
+            state.inventory.ended(node, dialogue, left, reason, now);
+        });
+    }
+
+    /// Time has passed: nodes may be suspect, dead, or forgotten. Returns the forgotten ones.
+    pub fn tick(&self, now: Now) -> Vec<NodeId> {
+        self.change(now, |state| {
+            state.placings.retain(|_, (_, until)| *until > now.instant);
+            state.inventory.tick(now)
+        })
+    }
+
+    /// The store has a node.
+    pub fn stored_node(&self, identity: Identity, now: Now) {
+        self.change(now, |state| state.inventory.stored_node(identity, now));
+    }
+
+    /// The store has a stream's placement, or no longer has it.
+    pub fn stored_stream(
+        &self,
+        path: &StreamPath,
+        placement: Option<Placement>,
+        revision: Revision,
+        now: Now,
+    ) {
+        self.change(now, |state| {
+            state.inventory.stored_stream(path, placement, revision)
+        });
+    }
+
+    /// The store has these streams and no others, at `revision`.
+    pub fn stored_streams_are(&self, paths: &HashSet<StreamPath>, revision: Revision, now: Now) {
+        self.change(now, |state| {
+            state.inventory.stored_streams_are(paths, revision)
+        });
+    }
+
+    /// Something happened that the inventory does not see.
+    pub fn happened(&self, event: events::New, now: Now) {
+        self.events.add(now.unix_ms, event);
+    }
+
+    /// Waits until the facts of a stream changed. Cancel-safe.
+    pub async fn unsettled(&self) {
+        self.unsettled.notified().await;
+    }
+
+    /// Takes at most `limit` streams whose facts changed, with their facts and the revision at which
+    /// the store had them.
+    pub fn take_unsettled(&self, limit: usize) -> Vec<(StreamPath, Facts, Revision)> {
+        self.state.lock().inventory.take_unsettled(limit)
+    }
+
+    /// Streams to look at again.
+    pub fn unsettle(&self, paths: impl IntoIterator<Item = StreamPath>) {
+        let mut state = self.state.lock();
+        for path in paths {
+            state.inventory.unsettle(path);
+        }
+        drop(state);
+        self.unsettled.notify_one();
+    }
+
+    /// A node follows a stream from now on. `false` if it follows too many.
+    pub fn follow(&self, node: &NodeId, mailbox: &Mailbox, path: StreamPath, seen: Epoch) -> bool {
+        if !mailbox.follow(path.clone()) {
+            return false;
+        }
+        let mut state = self.state.lock();
+        state
+            .followers
+            .entry(path.clone())
+            .or_default()
+            .insert(node.clone());
+        let raised = state.inventory.seen(&path, seen);
+        drop(state);
+        if raised {
+            self.unsettled.notify_one();
+        }
+        true
+    }
+
+    /// A node no longer follows a stream.
+    pub fn unfollow(&self, node: &NodeId, mailbox: &Mailbox, path: &StreamPath) {
+        if mailbox.unfollow(path) {
+            self.state.lock().unfollow(node, path);
+        }
+    }
+
+    /// Where a stream is.
+    pub fn location(&self, path: &StreamPath) -> Location {
+        self.state.lock().inventory.location(path)
+    }
+
+    /// What a node should be doing, without a generation.
+    pub fn desired(&self, node: &NodeId) -> Desired {
+        self.state.lock().inventory.desired(node, &self.policy)
+    }
+
+    /// Which origin a publish belongs to; the choice is kept for [`PLACING_KEPT`].
+    ///
+    /// # Errors
+    /// If there is no origin with room; for people.
+    pub fn place(
+        &self,
+        path: &StreamPath,
+        avoid: &[NodeId],
+        now: Now,
+    ) -> Result<Upstream, &'static str> {
+        let mut state = self.state.lock();
+        let kept = state
+            .placings
+            .get(path)
+            .filter(|(_, until)| *until > now.instant);
+        let kept = kept.map(|(node, _)| node.clone());
+        let keep = state.inventory.owner(path).or(kept);
+        let mut candidates = state.inventory.candidates();
+        if candidates.is_empty() {
+            return Err("no origin is alive");
+        }
+        state.count_placings(&mut candidates, now);
+        let chosen =
+            plan::choose(&candidates, keep.as_ref(), avoid).ok_or("every origin is full")?;
+        let upstream = state
+            .inventory
+            .upstream(&chosen.node)
+            .ok_or("no origin is alive")?;
+        if state.placings.len() < PLACINGS_MAX || state.placings.contains_key(path) {
+            let until = now.instant + PLACING_KEPT;
+            state
+                .placings
+                .insert(path.clone(), (chosen.node.clone(), until));
+        }
+        Ok(upstream)
+    }
+}
+
+impl State {
+    fn unfollow(&mut self, node: &NodeId, path: &StreamPath) {
+        if let Some(followers) = self.followers.get_mut(path) {
+            followers.remove(node);
+            if followers.is_empty() {
+                self.followers.remove(path);
+            }
+        }
+    }
+
+    fn unfollow_all(&mut self, node: &NodeId, mailbox: &Mailbox) {
+        for path in mailbox.take_followed() {
+            self.unfollow(node, &path);
+        }
+    }
+
+    /// Publishes that were just sent to an origin count as its streams until they are.
+    fn count_placings(&self, candidates: &mut [Candidate], now: Now) {
+        for (path, (node, until)) in &self.placings {
+            if *until <= now.instant || self.inventory.owner(path).is_some() {
+                continue;
+            }
+            if let Some(candidate) = candidates.iter_mut().find(|c| c.node == *node) {
+                candidate.streams += 1;
+            }
+        }
+    }
+}

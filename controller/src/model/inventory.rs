@@ -1,0 +1,578 @@
+//! Nodes, streams and placements as they are observed, and the questions that are asked about them.
+//!
+//! ```text
+//!             register, report                    silent for dead_after
+//!   (unknown) ───────▶ Alive ◀────── report ────── Suspect ───────▶ Dead ─── register ──▶ Alive
+//!        from the store │  silent for suspect_after, ▲                │
+//!             └─────────┼──── or its stream broke ───┘                └─ long after: forgotten
+//!                       └─ goodbye ──▶ (unknown)
+//! ```
+//!
+//! No clock, no lock, no task: `now` comes in, and what follows from a change is collected in
+//! [`Effects`] for [`Model`](super::Model) to pass on.
+//!
+//! Always true: `sites` names exactly the nodes whose last report has the stream; `owned` exactly
+//! the placements that have an owner.
+
+mod answers;
+mod node;
+
+pub use answers::StreamView;
+pub use node::{Health, Node};
+
+use super::events::New;
+use crate::{
+    limits::{DEAD_NODE_KEPT, NODES_MAX, PLACEMENT_KEPT},
+    plan::{
+        Facts, Owner, Placement,
+        ownership::{Claim, OwnerIs},
+    },
+    store::Revision,
+};
+use api::EventKind;
+use control::{Arrival, Epoch, Identity, NodeId, Report, Role};
+use media::StreamPath;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    time::{Duration, Instant},
+};
+
+/// A moment, on the clock that never jumps and on the one that people read.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// For measuring.
+    pub instant: Instant,
+    /// For showing.
+    pub unix_ms: u64,
+}
+
+/// When silence means what.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// A node that was silent for so long is suspect.
+    pub suspect_after: Duration,
+    /// A node that was silent for so long is dead.
+    pub dead_after: Duration,
+}
+
+/// One dialogue of one node; a later one of any node is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct DialogueId(u64);
+
+impl DialogueId {
+    pub(super) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// Why a node cannot be registered now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegisterError {
+    /// A later process has the same name.
+    #[error(
+        "a later process is registered as {node} (incarnation {registered}, this is {offered})"
+    )]
+    Outlived {
+        /// The name.
+        node: NodeId,
+        /// The incarnation that has it.
+        registered: control::Incarnation,
+        /// The one that wants it.
+        offered: control::Incarnation,
+    },
+    /// There are too many.
+    #[error("{NODES_MAX} nodes are registered, which is the most")]
+    Full,
+}
+
+/// What follows from a change.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Streams whose location may be another.
+    pub moved: HashSet<StreamPath>,
+    /// Nodes whose desired state may be another.
+    pub nodes: HashSet<NodeId>,
+    /// All nodes' desired state may be another.
+    pub all_nodes: bool,
+    /// The reconciler is to look.
+    pub unsettled: bool,
+    /// What happened.
+    pub events: Vec<New>,
+}
+
+/// A placement as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stored {
+    placement: Placement,
+    revision: Revision,
+}
+
+/// All that is observed.
+#[derive(Debug)]
+pub struct Inventory {
+    timing: Timing,
+    nodes: BTreeMap<NodeId, Node>,
+    placements: BTreeMap<StreamPath, Stored>,
+    sites: BTreeMap<StreamPath, BTreeSet<NodeId>>,
+    owned: HashMap<NodeId, BTreeSet<StreamPath>>,
+    /// Epochs greater than the placement's that nodes were seen with.
+    seen: HashMap<StreamPath, Epoch>,
+    unsettled: BTreeSet<StreamPath>,
+    effects: Effects,
+    started: Now,
+}
+
+impl Inventory {
+    /// Nothing is known yet.
+    pub fn new(timing: Timing, started: Now) -> Self {
+        Self {
+            timing,
+            nodes: BTreeMap::new(),
+            placements: BTreeMap::new(),
+            sites: BTreeMap::new(),
+            owned: HashMap::new(),
+            seen: HashMap::new(),
+            unsettled: BTreeSet::new(),
+            effects: Effects::default(),
+            started,
+        }
+    }
+
+    pub(super) fn take_effects(&mut self) -> Effects {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// A node registers. `Ok(true)` if the store does not have this identity yet.
+    ///
+    /// # Errors
+    /// If a later process has its name and talks, or there are too many nodes.
+    pub fn register(
+        &mut self,
+        identity: Identity,
+        dialogue: DialogueId,
+        now: Now,
+    ) -> Result<bool, RegisterError> {
+        let (id, role) = (identity.node.clone(), identity.role);
+        let old = self.nodes.get(&id);
+        if old.is_none() && self.nodes.len() >= NODES_MAX {
+            return Err(RegisterError::Full);
+        }
+        if let Some(old) = old
+            && old.talks()
+            && old.identity.incarnation > identity.incarnation
+        {
+            return Err(RegisterError::Outlived {
+                node: id,
+                registered: old.identity.incarnation,
+                offered: identity.incarnation,
+            });
+        }
+        let is_new = old.is_none_or(|old| old.identity != identity);
+        let restarted = old.is_some_and(|old| old.identity.incarnation != identity.incarnation);
+        self.effects.events.extend(registered_event(old, &identity));
+        if restarted {
+            self.drop_streams(&id);
+        }
+        let node = self
+            .nodes
+            .entry(id.clone())
+            .or_insert_with(|| Node::new(identity.clone(), now));
+        node.registered(identity, dialogue, restarted, now);
+        self.owner_changed(&id);
+        self.effects.nodes.insert(id);
+        self.effects.all_nodes |= role == Role::Origin;
+        Ok(is_new)
+    }
+
+    /// A node reports: its streams are these and no others. Passed over if the dialogue is not the
+    /// node's latest.
+    pub fn report(&mut self, id: &NodeId, dialogue: DialogueId, report: Report, now: Now) {
+        let Some(node) = self.nodes.get_mut(id).filter(|node| node.is_in(dialogue)) else {
+            return;
+        };
+        let first = !node.reported;
+        if node.heard(now) {
+            self.effects
+                .events
+                .push(New::node(EventKind::NodeBack, id, "it reports again"));
+            self.effects.all_nodes |= node.identity.role == Role::Origin;
+        }
+        let role = node.identity.role;
+        let epochs: Vec<(StreamPath, Epoch)> = report
+            .streams
+            .iter()
+            .map(|stream| (stream.path.clone(), stream.epoch))
+            .collect();
+        let difference = node.reports(report);
+        for path in &difference.gone {
+            self.site_gone(path, id);
+        }
+        for path in &difference.new {
+            self.sites
+                .entry(path.clone())
+                .or_default()
+                .insert(id.clone());
+        }
+        for (path, epoch) in epochs {
+            self.seen(&path, epoch);
+        }
+        if role == Role::Origin {
+            for path in &difference.new {
+                self.note_duplicate(path, id);
+            }
+            for path in difference.new.into_iter().chain(difference.gone) {
+                self.unsettle(path);
+                self.effects.nodes.insert(id.clone());
+            }
+            if first {
+                self.owner_changed(id);
+            }
+        }
+    }
+
+    /// A node's dialogue broke, or the node `left`. Passed over if it is not the node's latest.
+    pub fn ended(&mut self, id: &NodeId, dialogue: DialogueId, left: bool, reason: &str, now: Now) {
+        let Some(node) = self.nodes.get_mut(id).filter(|node| node.is_in(dialogue)) else {
+            return;
+        };
+        let role = node.identity.role;
+        self.effects.all_nodes |= role == Role::Origin;
+        if left {
+            self.effects
+                .events
+                .push(New::node(EventKind::NodeLeft, id, reason));
+            self.forget(id);
+            return;
+        }
+        node.fell_silent(reason.to_owned(), now);
+        self.effects
+            .events
+            .push(New::node(EventKind::NodeSuspect, id, reason));
+        self.owner_changed(id);
+    }
+
+    /// Time has passed. Returns the nodes that are forgotten now.
+    pub fn tick(&mut self, now: Now) -> Vec<NodeId> {
+        let Timing {
+            suspect_after,
+            dead_after,
+        } = self.timing;
+        let (mut changed, mut died, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, node) in &mut self.nodes {
+            let silent = node.silent_for(now);
+            match node.health {
+                Health::Alive if silent >= suspect_after => {
+                    let reason = format!("silent for {:.1} s", silent.as_secs_f64());
+                    self.effects
+                        .events
+                        .push(New::node(EventKind::NodeSuspect, id, &*reason));
+                    node.became(Health::Suspect, Some(reason), now);
+                    changed.push(id.clone());
+                }
+                Health::Suspect if silent >= dead_after => {
+                    let reason = format!("silent for {:.1} s", silent.as_secs_f64());
+                    self.effects
+                        .events
+                        .push(New::node(EventKind::NodeDead, id, &*reason));
+                    node.became(Health::Dead, Some(reason), now);
+                    died.push(id.clone());
+                }
+                Health::Suspect if !node.missing && silent >= suspect_after => {
+                    node.missing = true;
+                    changed.push(id.clone());
+                }
+                Health::Dead if silent >= DEAD_NODE_KEPT => forgotten.push(id.clone()),
+                Health::Alive | Health::Suspect | Health::Dead => {}
+            }
+        }
+        for id in &died {
+            self.drop_streams(id);
+        }
+        for id in changed.iter().chain(&died) {
+            self.owner_changed(id);
+            self.effects.all_nodes |= self.role(id) == Some(Role::Origin);
+        }
+        for id in &forgotten {
+            self.forget(id);
+        }
+        forgotten
+    }
+
+    /// The store has a node. One that is known already is known better.
+    pub fn stored_node(&mut self, identity: Identity, now: Now) {
+        let id = identity.node.clone();
+        if self.nodes.contains_key(&id) {
+            return;
+        }
+        let mut node = Node::new(identity, now);
+        let reason = "not heard since the controller started".to_owned();
+        node.became(Health::Suspect, Some(reason), now);
+        self.nodes.insert(id.clone(), node);
+        self.owner_changed(&id);
+    }
+
+    /// The store has a stream's placement, or no longer has it. Older news is passed over.
+    pub fn stored_stream(
+        &mut self,
+        path: &StreamPath,
+        placement: Option<Placement>,
+        revision: Revision,
+    ) {
+        let old = self.placements.get(path);
+        if old.is_some_and(|old| old.revision >= revision) {
+            return;
+        }
+        let owner_of = |placement: &Placement| placement.owner.as_ref().map(|o| o.node.clone());
+        if let Some(owner) = old.and_then(|old| owner_of(&old.placement)) {
+            if let Some(owned) = self.owned.get_mut(&owner) {
+                owned.remove(path);
+            }
+            self.effects.nodes.insert(owner);
+        }
+        if let Some(owner) = placement.as_ref().and_then(owner_of) {
+            self.owned
+                .entry(owner.clone())
+                .or_default()
+                .insert(path.clone());
+            self.effects.nodes.insert(owner);
+        }
+        let epoch = placement
+            .as_ref()
+            .map_or(Epoch::NONE, |placement| placement.epoch);
+        if self.seen.get(path).is_some_and(|seen| *seen <= epoch) {
+            self.seen.remove(path);
+        }
+        match placement {
+            Some(placement) => {
+                self.placements.insert(
+                    path.clone(),
+                    Stored {
+                        placement,
+                        revision,
+                    },
+                );
+            }
+            None => {
+                self.placements.remove(path);
+            }
+        }
+        // Who publishes it may have to leave it now, or no longer.
+        self.effects
+            .nodes
+            .extend(self.sites.get(path).into_iter().flatten().cloned());
+        self.effects.moved.insert(path.clone());
+        self.unsettle(path.clone());
+    }
+
+    /// The store has these streams and no others, at `revision`.
+    pub fn stored_streams_are(&mut self, paths: &HashSet<StreamPath>, revision: Revision) {
+        let gone = |(path, stored): (&StreamPath, &Stored)| {
+            (stored.revision <= revision && !paths.contains(path)).then(|| path.clone())
+        };
+        let gone: Vec<StreamPath> = self.placements.iter().filter_map(gone).collect();
+        for path in gone {
+            self.stored_stream(&path, None, Revision(revision.0.saturating_add(1)));
+        }
+    }
+
+    /// A node was seen with an epoch. `true` if the store's is smaller, so that it must be raised.
+    pub fn seen(&mut self, path: &StreamPath, epoch: Epoch) -> bool {
+        if epoch <= self.epoch(path) || self.seen.len() >= control::limits::STREAMS_MAX {
+            return false;
+        }
+        self.seen.insert(path.clone(), epoch);
+        self.unsettle(path.clone());
+        true
+    }
+
+    /// The reconciler is to look at a stream.
+    pub fn unsettle(&mut self, path: StreamPath) {
+        self.unsettled.insert(path);
+        self.effects.unsettled = true;
+    }
+
+    /// Takes at most `limit` streams that the reconciler is to look at, with their facts and the
+    /// revision at which the store had them; `Revision(0)` if it does not have them.
+    pub fn take_unsettled(&mut self, limit: usize) -> Vec<(StreamPath, Facts, Revision)> {
+        let mut taken = Vec::new();
+        while taken.len() < limit
+            && let Some(path) = self.unsettled.pop_first()
+        {
+            let revision = self
+                .placements
+                .get(&path)
+                .map_or(Revision(0), |stored| stored.revision);
+            let facts = self.facts(&path);
+            taken.push((path, facts, revision));
+        }
+        taken
+    }
+
+    /// Placements that have had no owner for so long that they need not be kept.
+    pub fn expired(&self, now: Now) -> Vec<(StreamPath, Revision)> {
+        let kept_ms = u64::try_from(PLACEMENT_KEPT.as_millis()).unwrap_or(u64::MAX);
+        let expired = |(path, stored): (&StreamPath, &Stored)| {
+            let age_ms = now.unix_ms.saturating_sub(stored.placement.since_unix_ms);
+            (stored.placement.owner.is_none() && age_ms >= kept_ms)
+                .then(|| (path.clone(), stored.revision))
+        };
+        self.placements.iter().filter_map(expired).collect()
+    }
+
+    /// All that the decision who owns a stream depends on.
+    pub fn facts(&self, path: &StreamPath) -> Facts {
+        let placement = self
+            .placements
+            .get(path)
+            .map(|stored| stored.placement.clone());
+        let owner = placement
+            .as_ref()
+            .and_then(|placement| placement.owner.as_ref());
+        let owner_is = owner.map_or(OwnerIs::Gone, |owner| self.owner_is(owner, path));
+        let seen = self.seen.get(path).copied().unwrap_or(Epoch::NONE);
+        Facts {
+            owner_is,
+            claims: self.claims(path),
+            seen,
+            placement,
+        }
+    }
+
+    fn owner_is(&self, owner: &Owner, path: &StreamPath) -> OwnerIs {
+        let Some(node) = self.nodes.get(&owner.node) else {
+            return OwnerIs::Gone;
+        };
+        if node.health == Health::Dead {
+            return OwnerIs::Dead;
+        }
+        if node.identity.incarnation != owner.incarnation {
+            return OwnerIs::Restarted;
+        }
+        match (node.reported, node.missing) {
+            (true, _) if node.publishes(path) => OwnerIs::Publishing,
+            (true, _) => OwnerIs::Ended,
+            (false, true) => OwnerIs::Missing,
+            (false, false) => OwnerIs::Unheard,
+        }
+    }
+
+    fn claims(&self, path: &StreamPath) -> Vec<Claim> {
+        let claim = |id: &NodeId| {
+            let node = self.nodes.get(id)?;
+            let stream = node.streams.get(path)?;
+            let claims = node.identity.role == Role::Origin
+                && node.health != Health::Dead
+                && stream.arrival == Arrival::Published;
+            claims.then(|| Claim {
+                owner: Owner {
+                    node: id.clone(),
+                    incarnation: node.identity.incarnation,
+                },
+                since_unix_ms: stream.since_unix_ms,
+                suspect: node.health == Health::Suspect,
+            })
+        };
+        self.sites
+            .get(path)
+            .into_iter()
+            .flatten()
+            .filter_map(claim)
+            .collect()
+    }
+
+    fn epoch(&self, path: &StreamPath) -> Epoch {
+        let stored = self
+            .placements
+            .get(path)
+            .map_or(Epoch::NONE, |s| s.placement.epoch);
+        self.seen.get(path).map_or(stored, |seen| stored.max(*seen))
+    }
+
+    fn role(&self, id: &NodeId) -> Option<Role> {
+        self.nodes.get(id).map(|node| node.identity.role)
+    }
+
+    /// Something about a node changed that its streams depend on.
+    fn owner_changed(&mut self, id: &NodeId) {
+        for path in self.owned.get(id).cloned().unwrap_or_default() {
+            self.effects.moved.insert(path.clone());
+            self.unsettle(path);
+        }
+        let published = self
+            .nodes
+            .get(id)
+            .filter(|node| node.identity.role == Role::Origin);
+        let published: Vec<StreamPath> = published
+            .map(|node| node.streams.keys().cloned().collect())
+            .unwrap_or_default();
+        for path in published {
+            self.unsettle(path);
+        }
+    }
+
+    fn note_duplicate(&mut self, path: &StreamPath, id: &NodeId) {
+        let published = self.nodes.get(id).is_some_and(|node| node.publishes(path));
+        let facts = self.facts(path);
+        let owner = facts.placement.and_then(|placement| placement.owner);
+        let Some(owner) = owner.filter(|owner| owner.node != *id && published) else {
+            return;
+        };
+        let lives = |claim: &Claim| claim.owner == owner && !claim.suspect;
+        if facts.claims.iter().any(lives) {
+            let reason = format!("published at {id} while {} owns it", owner.node);
+            let event = New::stream(EventKind::StreamDuplicate, path, Some(id), reason);
+            self.effects.events.push(event);
+        }
+    }
+
+    fn site_gone(&mut self, path: &StreamPath, id: &NodeId) {
+        if let Some(nodes) = self.sites.get_mut(path) {
+            nodes.remove(id);
+            if nodes.is_empty() {
+                self.sites.remove(path);
+            }
+        }
+    }
+
+    /// A node's process is gone, and so are its streams.
+    fn drop_streams(&mut self, id: &NodeId) {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        for path in node.drop_streams() {
+            self.site_gone(&path, id);
+            self.unsettle(path);
+        }
+    }
+
+    fn forget(&mut self, id: &NodeId) {
+        self.drop_streams(id);
+        self.owner_changed(id);
+        self.nodes.remove(id);
+    }
+}
+
+fn registered_event(old: Option<&Node>, new: &Identity) -> Option<New> {
+    let event = |kind, reason: String| Some(New::node(kind, &new.node, reason));
+    let Some(old) = old else {
+        return event(EventKind::NodeRegistered, format!("a new {}", new.role));
+    };
+    if old.identity.incarnation != new.incarnation {
+        let reason = format!("a new process, it was {}", old.state_in_words());
+        return event(EventKind::NodeRestarted, reason);
+    }
+    match old.health {
+        Health::Alive => None,
+        Health::Suspect | Health::Dead if old.heard.is_none() => event(
+            EventKind::NodeRegistered,
+            "heard again since the controller started".into(),
+        ),
+        Health::Suspect | Health::Dead => event(
+            EventKind::NodeBack,
+            format!("it was {}", old.state_in_words()),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

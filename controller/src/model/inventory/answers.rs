@@ -1,0 +1,224 @@
+//! The questions that are asked about what is observed: where a stream is, what a node should do,
+//! what the API shows.
+
+use super::{Health, Inventory, Node, Now};
+use crate::plan::{Candidate, Placement, Policy};
+use control::{
+    Arrival, Desired, Generation, Leave, Location, NodeId, Owned, Role, StreamReport, Upstream,
+};
+use media::StreamPath;
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
+
+/// A stream in the whole cluster.
+pub struct StreamView<'a> {
+    /// Its name.
+    pub path: &'a StreamPath,
+    /// Its ownership.
+    pub placement: Option<&'a Placement>,
+    /// Every node that has it, by name.
+    pub sites: Vec<(&'a Node, &'a StreamReport)>,
+}
+
+impl Inventory {
+    /// When this controller started.
+    pub fn started(&self) -> Now {
+        self.started
+    }
+
+    /// Where a stream is. A suspect owner counts: it may be only its dialogue that broke.
+    pub fn location(&self, path: &StreamPath) -> Location {
+        let owner = self
+            .placements
+            .get(path)
+            .and_then(|stored| stored.placement.owner.as_ref());
+        let source = owner.and_then(|owner| {
+            let node = self
+                .nodes
+                .get(&owner.node)
+                .filter(|node| node.health != Health::Dead)?;
+            let rtmp = node.identity.addresses.rtmp.clone()?;
+            Some(Upstream {
+                node: owner.node.clone(),
+                rtmp,
+                incarnation: owner.incarnation,
+            })
+        });
+        Location {
+            sources: source.into_iter().collect(),
+            epoch: self.epoch(path),
+            known: true,
+        }
+    }
+
+    /// What a node should be doing, without a generation.
+    pub fn desired(&self, id: &NodeId, policy: &Policy) -> Desired {
+        let mut desired = Desired {
+            origins: self.origins(),
+            ..Desired::default()
+        };
+        let Some(node) = self
+            .nodes
+            .get(id)
+            .filter(|node| node.identity.role == Role::Origin)
+        else {
+            return desired;
+        };
+        desired.generation = Generation::default();
+        desired.forwards = policy.forwards.clone();
+        for path in self.owned.get(id).into_iter().flatten() {
+            let placement = self.placements.get(path).map(|stored| &stored.placement);
+            let owner = placement.and_then(|placement| placement.owner.as_ref());
+            if let (Some(placement), Some(owner)) = (placement, owner)
+                && owner.incarnation == node.identity.incarnation
+            {
+                desired.owned.push(Owned {
+                    path: path.clone(),
+                    epoch: placement.epoch,
+                });
+            }
+        }
+        for stream in node
+            .streams
+            .values()
+            .filter(|s| s.arrival == Arrival::Published)
+        {
+            let placement = self
+                .placements
+                .get(&stream.path)
+                .map(|stored| &stored.placement);
+            if let Some(Placement {
+                owner: Some(owner),
+                epoch,
+                ..
+            }) = placement
+                && owner.node != *id
+            {
+                let reason = format!("{} owns it", owner.node);
+                let (path, owner) = (stream.path.clone(), owner.node.clone());
+                desired.leave.push(Leave {
+                    path,
+                    owner,
+                    epoch: *epoch,
+                    reason,
+                });
+            }
+        }
+        desired
+    }
+
+    /// Origins that are alive and take RTMP.
+    fn origins(&self) -> Vec<Upstream> {
+        self.live_origins()
+            .filter_map(|node| self.upstream(&node.identity.node))
+            .collect()
+    }
+
+    fn live_origins(&self) -> impl Iterator<Item = &Node> {
+        let alive = |node: &&Node| {
+            node.identity.role == Role::Origin && node.health == Health::Alive && node.talks()
+        };
+        self.nodes
+            .values()
+            .filter(alive)
+            .take(control::limits::ORIGINS_MAX)
+    }
+
+    /// A node to connect to, if it takes RTMP.
+    pub fn upstream(&self, id: &NodeId) -> Option<Upstream> {
+        let identity = &self.nodes.get(id)?.identity;
+        let rtmp = identity.addresses.rtmp.clone()?;
+        Some(Upstream {
+            node: id.clone(),
+            rtmp,
+            incarnation: identity.incarnation,
+        })
+    }
+
+    /// Origins that a publish may be sent to.
+    pub fn candidates(&self) -> Vec<Candidate> {
+        let takes_rtmp = |node: &&Node| node.identity.addresses.rtmp.is_some();
+        let candidate = |node: &Node| Candidate {
+            node: node.identity.node.clone(),
+            load: node.load,
+            streams: node.streams.len(),
+            capacity: node.identity.capacity,
+        };
+        self.live_origins()
+            .filter(takes_rtmp)
+            .map(candidate)
+            .collect()
+    }
+
+    /// Who owns a stream.
+    pub fn owner(&self, path: &StreamPath) -> Option<NodeId> {
+        let stored = self.placements.get(path)?;
+        stored
+            .placement
+            .owner
+            .as_ref()
+            .map(|owner| owner.node.clone())
+    }
+
+    /// All nodes, by name.
+    pub fn nodes(&self) -> &BTreeMap<NodeId, Node> {
+        &self.nodes
+    }
+
+    /// How many streams have an owner.
+    pub fn owned_streams(&self) -> usize {
+        self.owned.values().map(|paths| paths.len()).sum()
+    }
+
+    /// One stream, if it has a placement or is on a node.
+    pub fn stream<'a>(&'a self, path: &'a StreamPath) -> Option<StreamView<'a>> {
+        let placement = self.placements.get(path).map(|stored| &stored.placement);
+        let report = |id: &NodeId| {
+            let node = self.nodes.get(id)?;
+            Some((node, node.streams.get(path)?))
+        };
+        let sites = self.sites.get(path);
+        if placement.is_none() && sites.is_none() {
+            return None;
+        }
+        let sites = sites.into_iter().flatten().filter_map(report).collect();
+        Some(StreamView {
+            path,
+            placement,
+            sites,
+        })
+    }
+
+    /// Streams that have an owner or are on a node, in the order of their paths, after `after`.
+    pub fn streams_after<'a>(
+        &'a self,
+        after: Option<&'a StreamPath>,
+    ) -> impl Iterator<Item = StreamView<'a>> {
+        let from = after.map_or(Unbounded, Excluded);
+        let has_owner = |(path, stored): (&'a StreamPath, &'a super::Stored)| {
+            stored.placement.owner.is_some().then_some(path)
+        };
+        let mut owned = self
+            .placements
+            .range::<StreamPath, _>((from, Unbounded))
+            .filter_map(has_owner)
+            .peekable();
+        let mut on_nodes = self
+            .sites
+            .range::<StreamPath, _>((from, Unbounded))
+            .map(|(path, _)| path)
+            .peekable();
+        std::iter::from_fn(move || match (owned.peek(), on_nodes.peek()) {
+            (None, None) => None,
+            (Some(_), None) => owned.next(),
+            (None, Some(_)) => on_nodes.next(),
+            (Some(left), Some(right)) if left < right => owned.next(),
+            (Some(left), Some(right)) if left > right => on_nodes.next(),
+            (Some(_), Some(_)) => {
+                on_nodes.next();
+                owned.next()
+            }
+        })
+        .filter_map(|path| self.stream(path))
+    }
+}

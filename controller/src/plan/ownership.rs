@@ -1,0 +1,469 @@
+//! Which origin owns a stream: the one where it is published.
+//!
+//! The owner is an origin *in one incarnation*: a process that was started again has to claim anew.
+//! Each change of owner raises the epoch; a stream that loses its owner keeps its epoch, so that the
+//! next owner's is greater.
+
+use super::Duplicates;
+use control::{Epoch, Incarnation, NodeId};
+
+/// Who owns a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// The origin.
+    pub node: NodeId,
+    /// Its process.
+    pub incarnation: Incarnation,
+}
+
+/// A stream's ownership, as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// Who owns it; nobody if it was unpublished.
+    pub owner: Option<Owner>,
+    /// Of the last change of owner.
+    pub epoch: Epoch,
+    /// Since when it has this owner, or none.
+    pub since_unix_ms: u64,
+}
+
+/// One origin's claim: it reports that the stream is published there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Who claims.
+    pub owner: Owner,
+    /// Since when it is published there, by that origin's clock.
+    pub since_unix_ms: u64,
+    /// Whether the origin went silent.
+    pub suspect: bool,
+}
+
+/// What is known of the present owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnerIs {
+    /// It reports the stream: its claim is among the claims.
+    Publishing,
+    /// This controller has just started and did not hear it yet; it may well be publishing.
+    Unheard,
+    /// It was not heard for long enough since this controller started to be suspect.
+    Missing,
+    /// It reports, and not this stream.
+    Ended,
+    /// Its process was started again and does not have the stream.
+    Restarted,
+    /// It was silent for too long.
+    Dead,
+    /// It left on purpose, or nobody knows it.
+    Gone,
+}
+
+/// All that a decision depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The ownership now.
+    pub placement: Option<Placement>,
+    /// What is known of the present owner; [`OwnerIs::Gone`] if there is none.
+    pub owner_is: OwnerIs,
+    /// The claims of all origins that are not dead.
+    pub claims: Vec<Claim>,
+    /// A node was seen with this epoch: the store may have lost it.
+    pub seen: Epoch,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It is as it should be.
+    Keep,
+    /// Another owner, or none, or the same at a greater epoch.
+    Change {
+        /// Who shall own it.
+        owner: Option<Owner>,
+        /// From now on.
+        epoch: Epoch,
+        /// For people.
+        reason: String,
+    },
+}
+
+/// Decides who owns a stream. Applying a decision and deciding again gives `Keep`.
+pub fn decide(facts: &Facts, duplicates: Duplicates) -> Decision {
+    let present = facts
+        .placement
+        .as_ref()
+        .and_then(|placement| placement.owner.as_ref());
+    let epoch = facts
+        .placement
+        .as_ref()
+        .map_or(Epoch::NONE, |placement| placement.epoch);
+    let best = best(facts, present, duplicates);
+
+    let change = |owner: Option<&Owner>, reason: String| Decision::Change {
+        owner: owner.cloned(),
+        epoch: if owner.is_some() {
+            epoch.max(facts.seen).next()
+        } else {
+            epoch.max(facts.seen)
+        },
+        reason,
+    };
+    match (present, best) {
+        (Some(owner), Some(claim)) if claim.owner == *owner => match facts.seen > epoch {
+            true => change(
+                Some(owner),
+                format!("a node knew epoch {}, the store only {epoch}", facts.seen),
+            ),
+            false => Decision::Keep,
+        },
+        // Who was heard first since the controller started does not beat an owner that was not yet.
+        (Some(_), _) if facts.owner_is == OwnerIs::Unheard => Decision::Keep,
+        (Some(_), None) if facts.owner_is == OwnerIs::Missing => Decision::Keep,
+        (Some(owner), None) => change(None, ended(owner, facts.owner_is)),
+        (Some(owner), Some(claim)) => change(Some(&claim.owner), moved(owner, facts, claim)),
+        (None, Some(claim)) => change(
+            Some(&claim.owner),
+            format!("published at {}", claim.owner.node),
+        ),
+        (None, None) => Decision::Keep,
+    }
+}
+
+/// The claim that should win.
+fn best<'a>(
+    facts: &'a Facts,
+    present: Option<&Owner>,
+    duplicates: Duplicates,
+) -> Option<&'a Claim> {
+    facts.claims.iter().max_by(|a, b| {
+        let rank = |claim: &Claim| !claim.suspect;
+        let holds = |claim: &Claim| present == Some(&claim.owner);
+        let later = a.since_unix_ms.cmp(&b.since_unix_ms);
+        let by_policy = match duplicates {
+            Duplicates::Refuse => holds(a).cmp(&holds(b)).then(later.reverse()),
+            Duplicates::TakeOver => later.then(holds(a).cmp(&holds(b))),
+        };
+        rank(a)
+            .cmp(&rank(b))
+            .then(by_policy)
+            .then_with(|| b.owner.node.cmp(&a.owner.node))
+    })
+}
+
+fn ended(owner: &Owner, owner_is: OwnerIs) -> String {
+    let node = &owner.node;
+    match owner_is {
+        OwnerIs::Dead => format!("{node} is dead"),
+        OwnerIs::Restarted => format!("{node} was started again"),
+        OwnerIs::Gone => format!("{node} left"),
+        OwnerIs::Missing => format!("{node} has not been heard since the controller started"),
+        OwnerIs::Ended | OwnerIs::Publishing | OwnerIs::Unheard => {
+            format!("no longer published at {node}")
+        }
+    }
+}
+
+fn moved(from: &Owner, facts: &Facts, to: &Claim) -> String {
+    let why = match facts.owner_is {
+        OwnerIs::Publishing if facts.claims.iter().any(|c| c.owner == *from && c.suspect) => {
+            format!("{} is suspect", from.node)
+        }
+        OwnerIs::Publishing => "the later publish takes over".to_owned(),
+        other => ended(from, other),
+    };
+    format!("published at {}; {why}", to.owner.node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(name: &str, incarnation: u64) -> Owner {
+        let node = NodeId::new(name).expect("a good id");
+        Owner {
+            node,
+            incarnation: Incarnation(incarnation),
+        }
+    }
+
+    fn claim(name: &str, since_unix_ms: u64, suspect: bool) -> Claim {
+        Claim {
+            owner: owner(name, 1),
+            since_unix_ms,
+            suspect,
+        }
+    }
+
+    fn owned(by: Option<Owner>, epoch: u64) -> Option<Placement> {
+        Some(Placement {
+            owner: by,
+            epoch: Epoch(epoch),
+            since_unix_ms: 0,
+        })
+    }
+
+    /// What is decided as `owner@epoch`, `nobody@epoch` or `keep`.
+    fn said(facts: &Facts, duplicates: Duplicates) -> String {
+        match decide(facts, duplicates) {
+            Decision::Keep => "keep".into(),
+            Decision::Change { owner, epoch, .. } => {
+                let who =
+                    owner.map_or("nobody".into(), |o| format!("{}.{}", o.node, o.incarnation));
+                format!("{who}@{epoch}")
+            }
+        }
+    }
+
+    /// Name, ownership, owner, claims, epoch seen, policy; what is decided.
+    type Row = (
+        &'static str,
+        Option<Placement>,
+        OwnerIs,
+        Vec<Claim>,
+        u64,
+        Duplicates,
+        &'static str,
+    );
+
+    #[test]
+    fn a_stream_is_owned_where_it_is_published() {
+        use Duplicates::{Refuse, TakeOver};
+        use OwnerIs::{Dead, Ended, Gone, Missing, Publishing, Restarted, Unheard};
+        let a = || Some(owner("a", 1));
+        let (live_a, live_b) = (claim("a", 10, false), claim("b", 20, false));
+        let (suspect_a, suspect_b) = (claim("a", 10, true), claim("b", 20, true));
+        let table: [Row; 21] = [
+            ("nothing", None, Gone, vec![], 0, Refuse, "keep"),
+            (
+                "first publish",
+                None,
+                Gone,
+                vec![live_a.clone()],
+                0,
+                Refuse,
+                "a.1@1",
+            ),
+            (
+                "published again",
+                owned(None, 4),
+                Gone,
+                vec![live_a.clone()],
+                0,
+                Refuse,
+                "a.1@5",
+            ),
+            (
+                "goes on",
+                owned(a(), 1),
+                Publishing,
+                vec![live_a.clone()],
+                0,
+                Refuse,
+                "keep",
+            ),
+            (
+                "suspect alone",
+                owned(a(), 1),
+                Publishing,
+                vec![suspect_a.clone()],
+                0,
+                Refuse,
+                "keep",
+            ),
+            ("ended", owned(a(), 3), Ended, vec![], 0, Refuse, "nobody@3"),
+            ("died", owned(a(), 3), Dead, vec![], 0, Refuse, "nobody@3"),
+            ("left", owned(a(), 3), Gone, vec![], 0, Refuse, "nobody@3"),
+            (
+                "restarted empty",
+                owned(a(), 3),
+                Restarted,
+                vec![],
+                0,
+                Refuse,
+                "nobody@3",
+            ),
+            (
+                "not heard yet",
+                owned(a(), 3),
+                Unheard,
+                vec![],
+                0,
+                Refuse,
+                "keep",
+            ),
+            (
+                "not heard yet, b was",
+                owned(a(), 3),
+                Unheard,
+                vec![live_b.clone()],
+                0,
+                Refuse,
+                "keep",
+            ),
+            ("missing", owned(a(), 3), Missing, vec![], 0, Refuse, "keep"),
+            (
+                "missing, b has it",
+                owned(a(), 3),
+                Missing,
+                vec![live_b.clone()],
+                0,
+                Refuse,
+                "b.1@4",
+            ),
+            (
+                "died, b has it",
+                owned(a(), 3),
+                Dead,
+                vec![live_b.clone()],
+                0,
+                Refuse,
+                "b.1@4",
+            ),
+            (
+                "duplicate",
+                owned(a(), 1),
+                Publishing,
+                vec![live_b.clone(), live_a.clone()],
+                0,
+                Refuse,
+                "keep",
+            ),
+            (
+                "take over",
+                owned(a(), 1),
+                Publishing,
+                vec![live_b.clone(), live_a.clone()],
+                0,
+                TakeOver,
+                "b.1@2",
+            ),
+            (
+                "suspect, b has it",
+                owned(a(), 1),
+                Publishing,
+                vec![suspect_a.clone(), live_b.clone()],
+                0,
+                Refuse,
+                "b.1@2",
+            ),
+            (
+                "later but suspect",
+                owned(a(), 1),
+                Publishing,
+                vec![live_a.clone(), suspect_b],
+                0,
+                TakeOver,
+                "keep",
+            ),
+            (
+                "both claim, nobody owns",
+                None,
+                Gone,
+                vec![live_b, live_a.clone()],
+                0,
+                Refuse,
+                "a.1@1",
+            ),
+            (
+                "the store lost the epoch",
+                owned(a(), 1),
+                Publishing,
+                vec![live_a.clone()],
+                7,
+                Refuse,
+                "a.1@8",
+            ),
+            (
+                "the store lost all",
+                None,
+                Gone,
+                vec![live_a],
+                7,
+                Refuse,
+                "a.1@8",
+            ),
+        ];
+        for (name, placement, owner_is, claims, seen, duplicates, wanted) in table {
+            let facts = Facts {
+                placement,
+                owner_is,
+                claims,
+                seen: Epoch(seen),
+            };
+            assert_eq!(said(&facts, duplicates), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_was_started_again_claims_anew() {
+        let claims = vec![Claim {
+            owner: owner("a", 2),
+            since_unix_ms: 1,
+            suspect: false,
+        }];
+        let placement = owned(Some(owner("a", 1)), 5);
+        let facts = Facts {
+            placement,
+            owner_is: OwnerIs::Restarted,
+            claims,
+            seen: Epoch::NONE,
+        };
+        assert_eq!(said(&facts, Duplicates::Refuse), "a.2@6");
+    }
+
+    #[test]
+    fn deciding_again_changes_nothing_and_epochs_never_fall() {
+        // Every combination of owner, liveness, claims and policy.
+        for bits in 0..512_u32 {
+            let bit = |n: u32| bits >> n & 1 == 1;
+            let mut claims = Vec::new();
+            for (n, name) in [(0, "a"), (1, "b")] {
+                if bit(n) {
+                    claims.push(claim(
+                        name,
+                        u64::from(bits >> 7 & 1) * 5 + u64::from(n),
+                        bit(n + 2),
+                    ));
+                }
+            }
+            let present = bit(4).then(|| owner("a", 1));
+            let owner_is = match (&present, bit(0), bit(5)) {
+                (Some(_), true, _) => OwnerIs::Publishing,
+                (Some(_), false, true) => OwnerIs::Unheard,
+                (Some(_), false, false) => OwnerIs::Ended,
+                (None, ..) => OwnerIs::Gone,
+            };
+            let duplicates = if bit(6) {
+                Duplicates::TakeOver
+            } else {
+                Duplicates::Refuse
+            };
+            let seen = Epoch(if bit(8) { 9 } else { 0 });
+            let placement = owned(present, 3);
+            let mut facts = Facts {
+                placement,
+                owner_is,
+                claims,
+                seen,
+            };
+            let Decision::Change { owner, epoch, .. } = decide(&facts, duplicates) else {
+                continue;
+            };
+            assert!(epoch >= Epoch(3));
+            let publishing = facts
+                .claims
+                .iter()
+                .any(|claim| Some(&claim.owner) == owner.as_ref());
+            facts.owner_is = if publishing {
+                OwnerIs::Publishing
+            } else {
+                OwnerIs::Gone
+            };
+            facts.placement = Some(Placement {
+                owner,
+                epoch,
+                since_unix_ms: 1,
+            });
+            assert_eq!(decide(&facts, duplicates), Decision::Keep, "{facts:?}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The operators' side: the REST API over HTTP/1.1.
+//!
+//! * [`views`]: the API's types from what the model knows.
+//! * [`query`]: what clients ask for, parsed.
+//!
+//! Everything is read: nothing here changes the cluster. Routes, parameters and answers are those of
+//! `docs/ref/openapi.json`, which a test compares.
+
+mod query;
+mod views;
+
+use crate::{limits::EVENT_WAIT_MAX, program::Parts};
+use api::{Cluster, ErrorBody, ErrorCode, EventPage, Node, NodePage, Stream, StreamPage};
+use axum::{
+    Json, Router,
+    extract::{FromRequestParts, Path, Query, State, rejection::QueryRejection},
+    http::{StatusCode, header, request},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use control::NodeId;
+use media::StreamPath;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// Answers operators until the controller ends.
+pub(crate) async fn serve(parts: Parts, listener: TcpListener) -> anyhow::Result<()> {
+    let cancel = parts.cancel.clone();
+    let serving = axum::serve(listener, router(parts));
+    serving
+        .with_graceful_shutdown(cancel.cancelled_owned())
+        .await?;
+    Ok(())
+}
+
+fn router(parts: Parts) -> Router {
+    Router::new()
+        .route("/v1/cluster", get(cluster))
+        .route("/v1/nodes", get(list_nodes))
+        .route("/v1/nodes/{node}", get(get_node))
+        .route("/v1/streams", get(list_streams))
+        .route("/v1/streams/{vhost}/{app}/{*name}", get(get_stream))
+        .route("/v1/events", get(list_events))
+        .route("/openapi.json", get(document))
+        .fallback(async || Refused::new(ErrorCode::RouteNotFound, "there is no such route"))
+        .method_not_allowed_fallback(async || {
+            Refused::new(
+                ErrorCode::MethodNotAllowed,
+                "the route does not take that method",
+            )
+        })
+        .with_state(parts)
+}
+
+/// An answer that is not a success.
+struct Refused(ErrorBody);
+
+impl Refused {
+    fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(ErrorBody::new(code, message))
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.error.code.status());
+        (
+            status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            Json(self.0),
+        )
+            .into_response()
+    }
+}
+
+/// A query, refused with the API's own error body.
+struct Asked<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut request::Parts, state: &S) -> Result<Self, Refused> {
+        let bad = |error: QueryRejection| Refused::new(ErrorCode::BadRequest, error.body_text());
+        Query::from_request_parts(parts, state)
+            .await
+            .map(|Query(query)| Self(query))
+            .map_err(bad)
+    }
+}
+
+async fn cluster(State(parts): State<Parts>) -> Result<Json<Cluster>, Refused> {
+    // An empty listing carries the revision.
+    let revision = parts.store.list("weir/none").await.map_err(|error| {
+        tracing::error!(%error, "the store cannot be read");
+        Refused::new(ErrorCode::Internal, "the store cannot be read")
+    })?;
+    let (name, kind) = (parts.name.to_string(), parts.store.kind());
+    Ok(Json(parts.model.read(|inventory| {
+        views::cluster(inventory, name, kind, revision.revision)
+    })))
+}
+
+async fn list_nodes(
+    State(parts): State<Parts>,
+    Asked(query): Asked<query::Nodes>,
+) -> Result<Json<NodePage>, Refused> {
+    let bad =
+        |error: control::ContractError| Refused::new(ErrorCode::BadRequest, error.to_string());
+    let after = query
+        .after
+        .as_deref()
+        .map(NodeId::new)
+        .transpose()
+        .map_err(bad)?;
+    Ok(Json(parts.model.read(|inventory| {
+        views::nodes(inventory, &query, after.as_ref())
+    })))
+}
+
+async fn get_node(
+    State(parts): State<Parts>,
+    Path(node): Path<String>,
+) -> Result<Json<Node>, Refused> {
+    let found = NodeId::new(&node).ok().and_then(|id| {
+        parts
+            .model
+            .read(|inventory| inventory.nodes().get(&id).map(views::node))
+    });
+    let missing = || Refused::new(ErrorCode::NodeNotFound, format!("there is no node {node}"));
+    found.map(Json).ok_or_else(missing)
+}
+
+async fn list_streams(
+    State(parts): State<Parts>,
+    Asked(query): Asked<query::Streams>,
+) -> Result<Json<StreamPage>, Refused> {
+    let after = match query.after.as_deref() {
+        Some(after) => Some(stream_path(after.parse())?),
+        None => None,
+    };
+    Ok(Json(parts.model.read(|inventory| {
+        views::streams(inventory, &query, after.as_ref())
+    })))
+}
+
+async fn get_stream(
+    State(parts): State<Parts>,
+    Path((vhost, app, name)): Path<(String, String, String)>,
+) -> Result<Json<Stream>, Refused> {
+    let path = stream_path(StreamPath::new(&vhost, &app, &name))?;
+    let found = parts
+        .model
+        .read(|inventory| inventory.stream(&path).map(|view| views::stream(&view)));
+    let missing = || {
+        Refused::new(
+            ErrorCode::StreamNotFound,
+            format!("there is no stream {path}"),
+        )
+    };
+    found.map(Json).ok_or_else(missing)
+}
+
+async fn list_events(
+    State(parts): State<Parts>,
+    Asked(query): Asked<query::Events>,
+) -> Json<EventPage> {
+    let after = query.after.unwrap_or(0);
+    let limit = api::page::limit(query.limit);
+    let wait = Duration::from_secs(query.wait_s.unwrap_or(0)).min(EVENT_WAIT_MAX);
+    let page = parts.model.events.page(after, limit);
+    if !page.events.is_empty() || wait.is_zero() {
+        return Json(page);
+    }
+    tokio::select! {
+        () = parts.model.events.after(page.next) => {}
+        () = tokio::time::sleep(wait) => {}
+        () = parts.cancel.cancelled() => {}
+    }
+    Json(parts.model.events.page(after, limit))
+}
+
+async fn document() -> Response {
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        api::openapi::openapi_json(),
+    )
+        .into_response()
+}
+
+fn stream_path(parsed: Result<StreamPath, media::path::PathError>) -> Result<StreamPath, Refused> {
+    parsed.map_err(|error| Refused::new(ErrorCode::BadRequest, error.to_string()))
+}

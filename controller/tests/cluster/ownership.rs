@@ -1,0 +1,217 @@
+//! Streams are found where they are published, by everybody, at once, and by nobody else.
+
+use super::world::{Node, PATIENCE, at, config, eventually, happens, path, start};
+use agent::{Epoch, Role};
+use controller::config::DuplicatesRule;
+use std::time::{Duration, Instant};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edge_that_asked_before_the_publish_is_told_within_milliseconds() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let controller = start(&config(dir.path())).await;
+    let grpc = controller.grpc_address();
+    let (origin, edge) = (
+        Node::origin("origin-1", &[grpc]),
+        Node::edge("edge-1", &[grpc]),
+    );
+    origin.is_connected().await;
+    edge.is_connected().await;
+
+    let mut locating = edge.agent.locate(&path("cam"));
+    let nowhere = locating.answer().await;
+    assert!(nowhere.known && nowhere.sources.is_empty(), "{nowhere:?}");
+
+    let mut fastest = Duration::MAX;
+    for _ in 0..10 {
+        let began = Instant::now();
+        origin.publishes("cam");
+        let there = tokio::time::timeout(PATIENCE, locating.changed())
+            .await
+            .expect("told");
+        fastest = fastest.min(began.elapsed());
+        assert_eq!(at(&there), "origin-1");
+        assert_eq!(there.sources[0].rtmp, "127.0.0.1:19350");
+        assert_eq!(
+            there.sources[0].incarnation,
+            origin.agent.identity().incarnation
+        );
+        origin.ends("cam");
+        let gone = tokio::time::timeout(PATIENCE, locating.changed())
+            .await
+            .expect("told");
+        assert_eq!((at(&gone), gone.epoch), ("-", there.epoch));
+    }
+    // Reports are due each 100 ms: only a nudge is faster.
+    assert!(
+        fastest < Duration::from_millis(50),
+        "the fastest of ten took {fastest:?}"
+    );
+    controller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_origins_with_one_stream_the_first_keeps_it_and_the_second_is_told_to_leave() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let controller = start(&config(dir.path())).await;
+    let grpc = controller.grpc_address();
+    let (one, two) = (Node::origin("one", &[grpc]), Node::origin("two", &[grpc]));
+    let edge = Node::edge("edge", &[grpc]);
+    one.publishes("cam");
+    assert_eq!(edge.finds("cam", "one").await.epoch, Epoch(1));
+    two.publishes("cam");
+    happens(&controller, "stream.duplicate", "h/live/cam").await;
+
+    let mut desired = two.agent.desired();
+    let told = desired.wait_for(|desired| !desired.leave.is_empty());
+    let told = tokio::time::timeout(PATIENCE, told)
+        .await
+        .expect("told")
+        .expect("it runs")
+        .clone();
+    assert_eq!(
+        (told.leave[0].owner.as_str(), told.leave[0].epoch),
+        ("one", Epoch(1))
+    );
+    assert!(one.agent.desired().borrow().leave.is_empty());
+    assert_eq!(at(&edge.finds("cam", "one").await), "one");
+
+    // The first ends: the second, which still has it, gets it, and owes nobody.
+    one.ends("cam");
+    assert_eq!(edge.finds("cam", "two").await.epoch, Epoch(2));
+    happens(&controller, "stream.moved", "h/live/cam").await;
+    let mut desired = two.agent.desired();
+    let owns = desired.wait_for(|desired| desired.leave.is_empty() && desired.owned.len() == 1);
+    tokio::time::timeout(PATIENCE, owns)
+        .await
+        .expect("told")
+        .expect("it runs");
+    controller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_policy_the_later_publish_takes_over() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut config = config(dir.path());
+    config.streams.duplicates = DuplicatesRule::TakeOver;
+    let controller = start(&config).await;
+    let grpc = controller.grpc_address();
+    let (one, two) = (Node::origin("one", &[grpc]), Node::origin("two", &[grpc]));
+    let edge = Node::edge("edge", &[grpc]);
+    one.publishes("cam");
+    edge.finds("cam", "one").await;
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    two.publishes("cam");
+    assert_eq!(edge.finds("cam", "two").await.epoch, Epoch(2));
+    let mut desired = one.agent.desired();
+    let told = desired.wait_for(|desired| !desired.leave.is_empty());
+    tokio::time::timeout(PATIENCE, told)
+        .await
+        .expect("told")
+        .expect("it runs");
+    controller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_moves_when_its_origin_is_gone_and_it_is_published_at_another() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let controller = start(&config(dir.path())).await;
+    let grpc = controller.grpc_address();
+    let (one, two) = (Node::origin("one", &[grpc]), Node::origin("two", &[grpc]));
+    let edge = Node::edge("edge", &[grpc]);
+    one.publishes("cam");
+    edge.finds("cam", "one").await;
+    one.leave().await;
+    assert_eq!(edge.finds("cam", "-").await.epoch, Epoch(1));
+    happens(&controller, "node.left", "one").await;
+    two.publishes("cam");
+    assert_eq!(edge.finds("cam", "two").await.epoch, Epoch(2));
+
+    let desired = edge.agent.desired();
+    eventually("only the live origin is listed", async || {
+        let origins = desired.borrow().origins.clone();
+        (origins.len() == 1 && origins[0].node.as_str() == "two").then_some(())
+    })
+    .await;
+    controller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publish_at_an_edge_goes_where_the_stream_is_and_both_edges_agree() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let controller = start(&config(dir.path())).await;
+    let grpc = controller.grpc_address();
+    let edges = [Node::edge("edge-1", &[grpc]), Node::edge("edge-2", &[grpc])];
+    for edge in &edges {
+        edge.is_connected().await;
+        assert!(
+            edge.agent.place(&path("new"), &[]).await.is_err(),
+            "there is no origin yet"
+        );
+    }
+    let (one, two) = (Node::origin("one", &[grpc]), Node::origin("two", &[grpc]));
+    one.is_connected().await;
+    two.is_connected().await;
+    let first = edges[0]
+        .agent
+        .place(&path("new"), &[])
+        .await
+        .expect("placed");
+    let second = edges[1]
+        .agent
+        .place(&path("new"), &[])
+        .await
+        .expect("placed");
+    assert_eq!(first.node, second.node);
+    let other = edges[0]
+        .agent
+        .place(&path("new"), &[first.node.clone()])
+        .await
+        .expect("placed");
+    assert_ne!(other.node, first.node);
+
+    two.publishes("cam");
+    edges[0].finds("cam", "two").await;
+    let placed = edges[1]
+        .agent
+        .place(&path("cam"), &[])
+        .await
+        .expect("placed");
+    assert_eq!(placed.node.as_str(), "two");
+    controller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_later_process_of_a_node_replaces_the_earlier_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let controller = start(&config(dir.path())).await;
+    let grpc = controller.grpc_address();
+    let first = Node::origin("one", &[grpc]);
+    first.is_connected().await;
+    let second = Node::start("one", Role::Origin, &[grpc], None);
+    second.is_connected().await;
+    happens(&controller, "node.restarted", "one").await;
+    let mut connected = first.agent.connected();
+    let gone = connected.wait_for(|connected| !connected);
+    tokio::time::timeout(PATIENCE, gone)
+        .await
+        .expect("ended")
+        .expect("it runs");
+    second.publishes("cam");
+    Node::edge("edge", &[grpc]).finds("cam", "one").await;
+    controller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_know_the_token_stays_outside() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut config = config(dir.path());
+    config.grpc.token = Some(controller::config::Token::new("hush"));
+    let controller = start(&config).await;
+    let stranger = Node::origin("stranger", &[controller.grpc_address()]);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!*stranger.agent.connected().borrow());
+    controller
+        .model()
+        .read(|inventory| assert!(inventory.nodes().is_empty()));
+    controller.stop().await;
+}
