@@ -1,7 +1,7 @@
 //! A controller, asked by its REST API: one function a question, in the API's own types.
 
 use anyhow::{Context, bail};
-use api::{Cluster, ErrorBody, EventPage, Node, NodePage, Stream, StreamPage};
+use api::{Cluster, ErrorBody, ErrorCode, EventPage, Fault, Node, NodePage, Stream, StreamPage};
 use serde::de::DeserializeOwned;
 use std::{fmt::Write, time::Duration};
 
@@ -73,10 +73,14 @@ impl Controller {
         }
     }
 
-    /// One stream, `vhost/app/name`.
-    pub(crate) async fn stream(&self, path: &str) -> anyhow::Result<Stream> {
-        self.get(&format!("/v1/streams/{}", encoded(path)), &[])
-            .await
+    /// The stream `vhost/app/name`, if there is one.
+    pub(crate) async fn stream(&self, path: &str) -> anyhow::Result<Option<Stream>> {
+        let path = format!("/v1/streams/{}", encoded(path));
+        match self.get(&path, &[]).await {
+            Ok(stream) => Ok(Some(stream)),
+            Err(error) if is_stream_not_found(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Events after `after`; waits up to `wait` if there is none.
@@ -123,13 +127,23 @@ impl Controller {
             .with_context(|| format!("{url} stopped answering"))?;
         if !status.is_success() {
             match serde_json::from_slice::<ErrorBody>(&body) {
-                Ok(body) => bail!("{}", body.error.message),
+                Ok(body) => return Err(Refused(body.error).into()),
                 Err(_) => bail!("{url}{path} answers {status}: is that a Weir controller?"),
             }
         }
         serde_json::from_slice(&body)
             .with_context(|| format!("{url}{path} answers what this weir does not understand"))
     }
+}
+
+/// The controller's own no.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.message)]
+struct Refused(Fault);
+
+fn is_stream_not_found(error: &anyhow::Error) -> bool {
+    let refused = error.downcast_ref::<Refused>();
+    refused.is_some_and(|Refused(fault)| fault.code == ErrorCode::StreamNotFound)
 }
 
 fn page_of(after: Option<String>) -> Vec<(&'static str, String)> {

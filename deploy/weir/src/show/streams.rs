@@ -5,6 +5,8 @@ use super::{
     table::table,
     units::{self, UNKNOWN, or_unknown},
 };
+use crate::rest::Controller;
+use anyhow::bail;
 use api::{Arrival, Audio, Stream, Video};
 use media::path::DEFAULT_VHOST;
 
@@ -30,16 +32,23 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let controller = options.common.controller()?;
     if let Some(path) = &options.stream {
-        // Two segments name app and name, of everybody's vhost.
-        let path = match path.matches('/').count() {
-            0 | 1 => format!("{DEFAULT_VHOST}/{path}"),
-            _ => path.clone(),
+        let Some(stream) = find(&controller, path).await? else {
+            bail!("no node has a stream {path}");
         };
-        let stream = controller.stream(&path).await?;
         return options.common.print(&stream, || detail(&stream));
     }
     let streams = controller.streams(options.search.as_deref()).await?;
     options.common.print(&streams, || text(&streams))
+}
+
+/// `live/room/cam` is `room/cam` of everybody's vhost, unless there is a vhost `live`.
+async fn find(controller: &Controller, path: &str) -> anyhow::Result<Option<Stream>> {
+    if path.matches('/').count() > 1
+        && let Some(stream) = controller.stream(path).await?
+    {
+        return Ok(Some(stream));
+    }
+    controller.stream(&format!("{DEFAULT_VHOST}/{path}")).await
 }
 
 fn text(streams: &[Stream]) -> String {
