@@ -10,7 +10,7 @@ use crate::{
     process::{Invocation, scratch},
 };
 
-/// Plays any URL that VLC knows and keeps what it received as MPEG-TS.
+/// Plays any URL that VLC knows and keeps what it received as Matroska.
 ///
 /// VLC refuses to run as root, and is then run as nobody.
 ///
@@ -27,7 +27,7 @@ pub async fn record(url: &str, duration: Duration) -> Result<Recording> {
     let home = folder.path().display().to_string();
     let player = vlc
         .env("HOME", home)
-        .words("-I dummy --no-sout-all --sout #std{access=file,mux=ts,dst=recording.ts}")
+        .words("-I dummy --no-sout-all --sout #std{access=file,mux=ffmpeg{mux=matroska},dst=recording.mkv}")
         .arg(url);
-    record_until_interrupted(player, folder, "recording.ts", duration).await
+    record_until_interrupted(player, folder, "recording.mkv", duration).await
 }
