@@ -164,7 +164,7 @@ async fn a_publish_at_an_edge_goes_where_the_stream_is_and_both_edges_agree() {
     assert_eq!(first.node, second.node);
     let other = edges[0]
         .agent
-        .place(&path("new"), &[first.node.clone()])
+        .place(&path("new"), std::slice::from_ref(&first.node))
         .await
         .expect("placed");
     assert_ne!(other.node, first.node);
