@@ -132,7 +132,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         .map(|member| member.name.len())
         .max()
         .unwrap_or(0);
-    let console = Console::new(!options.quiet, longest_name + 1);
+    let console = Console::new(longest_name + 1);
     console.say(&format!(
         "weir: a controller, {} and {} on {}; state in {}",
         counted(options.origins, "origin"),
@@ -204,6 +204,11 @@ async fn serve(
         started.elapsed().as_secs_f64()
     ));
     console.say(&guide.text());
+    if !options.quiet {
+        // Only now: an operator reads the guide, not how each program comes up. Those who look for
+        // that find it in the files, and a failed start shows the last of it.
+        console.show_programs();
+    }
 
     let watching = cluster.members.iter().map(|running| {
         let (member, life, console) = (

@@ -9,7 +9,10 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
@@ -35,24 +38,30 @@ pub(crate) struct Console {
 struct Screen {
     colour: bool,
     /// Whether programs' lines are shown, or only kept in their files.
-    show_programs: bool,
+    programs_shown: AtomicBool,
     name_width: usize,
     lock: Mutex<()>,
 }
 
 impl Console {
-    /// On standard output. `name_width` is the longest program's name, so that columns align.
-    pub(crate) fn new(show_programs: bool, name_width: usize) -> Self {
+    /// On standard output, without the programs' lines for now. `name_width` is the longest program's
+    /// name, so that columns align.
+    pub(crate) fn new(name_width: usize) -> Self {
         let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let lock = Mutex::new(());
         Self {
             screen: Arc::new(Screen {
                 colour,
-                show_programs,
+                programs_shown: AtomicBool::new(false),
                 name_width,
                 lock,
             }),
         }
+    }
+
+    /// Shows the programs' lines from now on.
+    pub(crate) fn show_programs(&self) {
+        self.screen.programs_shown.store(true, Ordering::Relaxed);
     }
 
     /// One of weir's own lines.
@@ -135,7 +144,7 @@ impl Log {
 
     /// One line, as if the program had written it.
     pub(crate) fn line(&self, line: &str) {
-        if self.console.screen.show_programs {
+        if self.console.screen.programs_shown.load(Ordering::Relaxed) {
             self.console
                 .screen
                 .write(&format!("{} {line}", self.prefix));
@@ -192,7 +201,7 @@ mod tests {
     use super::*;
 
     fn log_in(directory: &Path) -> Log {
-        Console::new(false, 6)
+        Console::new(6)
             .program(directory, "edge-1", 0)
             .expect("a log file")
     }

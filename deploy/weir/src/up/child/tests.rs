@@ -13,7 +13,7 @@ struct Kept {
 /// Keeps `sh -c script` running.
 fn keep_script(script: &str, patience: Duration) -> Kept {
     let directory = tempfile::tempdir().expect("a directory");
-    let console = Console::new(false, 4);
+    let console = Console::new(4);
     let log = console
         .program(directory.path(), "tiny", 0)
         .expect("a log file");
