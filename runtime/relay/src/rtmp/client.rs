@@ -65,7 +65,7 @@ impl Client {
         for _ in 0..=REDIRECTS_MAX {
             let opening = time::timeout(ACCEPT_TIMEOUT, Self::ask(dialler, &url, purpose));
             match opening.await.unwrap_or(Err(ClientError::NoAnswer))? {
-                Opened::Yes(client) => return Ok(client),
+                Opened::Yes(client) => return Ok(*client),
                 Opened::Elsewhere(next) => {
                     tracing::info!(from = %url, to = %next, "redirected");
                     url = next;
@@ -88,7 +88,7 @@ impl Client {
         loop {
             while let Some(event) = client.session.poll() {
                 match event {
-                    Event::Publishing | Event::Playing => return Ok(Opened::Yes(client)),
+                    Event::Publishing | Event::Playing => return Ok(Opened::Yes(Box::new(client))),
                     Event::Redirect(next) => return Ok(Opened::Elsewhere(next)),
                     Event::Ended(status) => return Err(ClientError::Refused(status)),
                     _ => {}
@@ -137,6 +137,6 @@ impl Client {
 }
 
 enum Opened {
-    Yes(Client),
+    Yes(Box<Client>),
     Elsewhere(Url),
 }

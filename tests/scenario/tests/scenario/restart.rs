@@ -52,7 +52,7 @@ async fn a_killed_edge_is_back_and_playable_within_three_seconds_and_an_event_sa
             .is_some_and(|reason| !reason.is_empty()),
         "{event}"
     );
-    println!("playable {took:?} after the kill");
+    eprintln!("playable {took:?} after the kill");
     Ok(())
 }
 
