@@ -9,13 +9,13 @@ use std::{
 };
 
 /// Counts connections on all shards. Cheap to clone.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Admission {
     limits: Limits,
     counts: Arc<Mutex<Counts>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Counts {
     all: u32,
     /// Kept only where there is a bound.
@@ -32,6 +32,7 @@ pub(crate) enum Refused {
 }
 
 /// A connection that was let in; its place is free again when this is dropped.
+#[derive(Debug)]
 pub(crate) struct Admitted {
     admission: Admission,
     address: IpAddr,
@@ -97,9 +98,9 @@ mod tests {
             connections_per_address: 1,
         });
         let [a, b, c] = [1, 2, 3].map(|last| IpAddr::from([127, 0, 0, last]));
-        let first = admission.admit(a).ok().expect("room");
+        let first = admission.admit(a).expect("room");
         assert_eq!(admission.admit(a).err(), Some(Refused::AddressFull(1)));
-        let _second = admission.admit(b).ok().expect("room");
+        let _second = admission.admit(b).expect("room");
         assert_eq!(admission.admit(c).err(), Some(Refused::Full(2)));
         drop(first);
         assert_eq!(admission.open(), 1);
