@@ -1,3 +1,5 @@
+//! The client over real sockets, against a server made of the pure server session.
+
 use super::*;
 use crate::publish::{Clip, Manner, publish};
 use media::{Frame, Kind, MediaTime, Role};

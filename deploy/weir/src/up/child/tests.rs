@@ -1,3 +1,5 @@
+//! Keepers of small real programs: shells that sleep, die, and do not want to.
+
 use super::*;
 use std::fs;
 
