@@ -22,7 +22,7 @@ use relay::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use service::config::Duration;
+use service::{config::Duration, metrics::Metric};
 use std::{collections::HashSet, sync::Arc};
 
 /// Whence streams are pulled, and for how long.
@@ -50,6 +50,12 @@ impl Default for Config {
         }
     }
 }
+
+/// What Prometheus sees of the pulls.
+pub(crate) const METRICS: &[Metric] = &[Metric::counter(
+    "weir_pull_failures_total",
+    "Times a pull's upstream ended, broke or fell silent.",
+)];
 
 /// Starts a pull whenever players want what nobody publishes here.
 pub(crate) struct Pulls {
@@ -86,6 +92,7 @@ impl Running {
 
 impl Pulls {
     pub(crate) fn new(config: Config, node: Node) -> Self {
+        service::metrics::describe(METRICS);
         Self {
             config: Arc::new(config),
             node,

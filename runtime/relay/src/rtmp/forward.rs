@@ -47,7 +47,7 @@ pub(crate) async fn forward(
     let url = match target.url(&path) {
         Ok(url) => url,
         Err(error) => {
-            tracing::error!(stream = %path, %target, %error, "cannot forward");
+            tracing::error!(stream = %path, to = %target, %error, "cannot forward");
             return;
         }
     };
@@ -72,7 +72,7 @@ pub(crate) async fn forward(
         }
         let delay = delays.next().unwrap_or(RETRY_DELAY_MAX);
         metrics::counter!("weir_forward_failures_total").increment(1);
-        tracing::warn!(stream = %path, %target, %error, again_in = ?delay, "forward failed");
+        tracing::warn!(stream = %path, to = %target, %error, again_in = ?delay, "forward failed");
         tokio::select! {
             () = time::sleep(delay) => {}
             () = offline(&stream) => {}
@@ -108,7 +108,7 @@ async fn copy(
         opened = Client::open(dialler, url, Purpose::Publish) => opened?,
         () = offline(stream) => return Ok(()),
     };
-    tracing::info!(stream = %stream.path(), %target, "forward began");
+    tracing::info!(stream = %stream.path(), to = %target, "forward began");
     let mut subscriber = shard.subscribe(stream.path(), &FRAMES, Reader::Internal);
     let offline = offline(stream);
     tokio::pin!(offline);
@@ -132,7 +132,7 @@ async fn copy(
         send_all(&mut client, &mut subscriber);
         client.session.close();
         let _unsaid = time::timeout(limits::FAREWELL_TIMEOUT, client.flush()).await;
-        tracing::info!(stream = %stream.path(), %target, "forward ended with its stream");
+        tracing::info!(stream = %stream.path(), to = %target, "forward ended with its stream");
     }
     copied
 }

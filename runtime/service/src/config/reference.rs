@@ -295,12 +295,23 @@ pub fn example<T: Config>() -> String {
             _ if unset => format!("# {name}:"),
             Some(Value::Null) | None => format!("# {name}:"),
             Some(Value::Object(keys)) if keys.is_empty() => format!("{name}: {{}}"),
+            // YAML reads a section of comments alone as nothing at all.
+            Some(_) if *section && !states_a_default(&keys, path) => format!("# {name}:"),
             Some(_) if *section && !is_list(key) => format!("{name}:"),
             Some(value) => format!("{name}: {}", scalar(value)),
         };
         writeln!(page, "{indent}{line}").expect("text grows");
     }
     page
+}
+
+/// Whether a key below `section` has a default.
+fn states_a_default(keys: &[Key], section: &str) -> bool {
+    let below = format!("{section}.");
+    let mut below = keys
+        .iter()
+        .filter(|key| key.path.starts_with(&below) && !key.section);
+    below.any(|key| !matches!(key.default, None | Some(Value::Null)))
 }
 
 fn is_list(key: &Key) -> bool {
