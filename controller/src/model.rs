@@ -89,9 +89,15 @@ impl Model {
                 mailbox.located(path.clone());
             }
         }
-        for (node, (_, mailbox)) in &state.mailboxes {
-            if effects.all_nodes || effects.nodes.contains(node) {
+        if effects.all_nodes {
+            for (_, mailbox) in state.mailboxes.values() {
                 mailbox.desired();
+            }
+        } else {
+            for node in &effects.nodes {
+                if let Some((_, mailbox)) = state.mailboxes.get(node) {
+                    mailbox.desired();
+                }
             }
         }
         drop(state);

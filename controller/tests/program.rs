@@ -117,6 +117,7 @@ async fn killed_again_and_again_it_comes_back_and_no_epoch_ever_falls() {
         .await;
     }
     assert!(last >= Epoch(8));
+    program.is_ready().await;
     let (_, stream) = get(program.rest, "/v1/streams/h/live/cam").await;
     assert_eq!(stream["epoch"].as_u64(), Some(last.0));
 }

@@ -30,7 +30,7 @@ use crate::{
     store::Revision,
 };
 use api::EventKind;
-use control::{Arrival, Epoch, Identity, NodeId, Report, Role};
+use control::{Arrival, Epoch, Identity, NodeId, Report, Role, StreamReport};
 use media::StreamPath;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -198,11 +198,11 @@ impl Inventory {
             self.effects.all_nodes |= node.identity.role == Role::Origin;
         }
         let role = node.identity.role;
-        let epochs: Vec<(StreamPath, Epoch)> = report
-            .streams
-            .iter()
-            .map(|stream| (stream.path.clone(), stream.epoch))
-            .collect();
+        let told = |stream: &StreamReport| {
+            let told = stream.epoch > Epoch::NONE;
+            told.then(|| (stream.path.clone(), stream.epoch))
+        };
+        let epochs: Vec<(StreamPath, Epoch)> = report.streams.iter().filter_map(told).collect();
         let difference = node.reports(report);
         for path in &difference.gone {
             self.site_gone(path, id);

@@ -161,6 +161,31 @@ async fn a_node_that_is_started_again_without_a_controller_knows_what_it_knew() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_origin_owned_is_over_when_its_process_is() {
+    let (dir, state) = (
+        tempfile::tempdir().expect("a dir"),
+        tempfile::tempdir().expect("a dir"),
+    );
+    let controller = start(&config(dir.path())).await;
+    let grpc = controller.grpc_address();
+    let origin = Node::start("origin", Role::Origin, &[grpc], Some(state.path()));
+    origin.publishes("cam");
+    let mut desired = origin.agent.desired();
+    let owns = desired.wait_for(|desired| desired.owned.len() == 1);
+    tokio::time::timeout(PATIENCE, owns)
+        .await
+        .expect("told")
+        .expect("it runs");
+    controller.stop().await;
+    origin.leave().await;
+
+    let origin = Node::start("origin", Role::Origin, &[grpc], Some(state.path()));
+    let desired = origin.agent.desired().borrow().clone();
+    assert!(desired.generation > Generation(0) && desired.owned.is_empty());
+    origin.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_finds_the_next_controller_of_its_list() {
     let dir = tempfile::tempdir().expect("a directory");
     let controller = start(&config(dir.path())).await;

@@ -68,7 +68,7 @@ impl Agent {
             controllers: config.controllers.iter().map(trimmed).collect(),
             token: config.token.clone(),
             source,
-            desired: watch::Sender::new(known.desired),
+            desired: watch::Sender::new(of_next_process(known.desired)),
             connected: watch::Sender::new(false),
             locations,
             news: Notify::new(),
@@ -176,6 +176,16 @@ impl Agent {
     /// written. Returns at once without controllers.
     pub async fn ended(&self) {
         self.tasks.wait().await;
+    }
+}
+
+/// What a desired state still says after its process has ended: which streams that process owned or
+/// had to leave is over.
+fn of_next_process(desired: Desired) -> Desired {
+    Desired {
+        owned: Vec::new(),
+        leave: Vec::new(),
+        ..desired
     }
 }
 

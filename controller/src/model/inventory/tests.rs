@@ -1,7 +1,7 @@
 //! What follows from what nodes say and from time that passes.
 
 use super::*;
-use control::{Addresses, Capacity, Incarnation, StreamReport};
+use control::{Addresses, Capacity, Incarnation};
 
 const TIMING: Timing = Timing {
     suspect_after: Duration::from_secs(3),
