@@ -31,6 +31,8 @@ mod admission;
 mod await_online;
 pub mod dial;
 pub mod forward;
+#[cfg(test)]
+mod frames;
 mod http;
 pub mod hub;
 pub mod limits;

@@ -9,6 +9,13 @@ pub const GOP_FRAMES_MAX: usize = 2_500;
 /// Bytes that a stream keeps since its last key frame: 10 s at 25 Mbit/s.
 pub const GOP_BYTES_MAX: usize = 32 << 20;
 
+/// Headers that a stream keeps: more tracks than any encoder sends.
+pub const HEADERS_MAX: usize = 64;
+
+/// Bytes of one header that is kept: metadata has hundreds, a sequence header with all its parameter
+/// sets a few thousand.
+pub const HEADER_BYTES_MAX: usize = 64 << 10;
+
 /// How much sound an audio-only stream keeps for late joiners: what players buffer before they start.
 pub const AUDIO_BACKLOG: Duration = Duration::from_secs(1);
 
@@ -20,6 +27,9 @@ pub const INBOX_PIECES_MAX: usize = 1_024;
 /// Pieces that a shard's index keeps for its slowest player, whatever `queue_length` asks: one minute
 /// of 25 pictures and 47 sounds a second.
 pub const INDEX_PIECES_MAX: usize = 4_500;
+
+/// Bytes that a shard's index keeps: a GOP of the largest size, and as much before it.
+pub const INDEX_BYTES_MAX: usize = 2 * GOP_BYTES_MAX;
 
 /// Pieces that one vectored write gathers: Linux takes 1,024 (`UIO_MAXIOV`); 64 are past the point
 /// where more help.

@@ -112,10 +112,10 @@ impl Player {
 
     /// Stops and resumes the media; it resumes at a key frame, live.
     pub(crate) fn pause(&self, paused: bool) {
-        if !paused && self.paused.get() {
+        if paused != self.paused.replace(paused) {
+            // A place that nobody reads from must not hold the tape.
             self.outlet.borrow_mut().rejoin();
         }
-        self.paused.set(paused);
         self.wake();
     }
 

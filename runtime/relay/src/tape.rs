@@ -16,9 +16,10 @@
 pub(crate) mod cursor;
 pub(crate) mod index;
 
-use crate::{hub::headers::Header, limits};
+use crate::limits;
 use bytes::{Bytes, BytesMut};
 use media::{Codec, Frame, Kind, MediaTime, Role};
+use std::sync::Arc;
 
 /// A wire format: its name in logs and metrics, and how a fresh tape of it is written.
 ///
@@ -103,6 +104,8 @@ pub struct Piece {
     pub dts: MediaTime,
     /// What goes out.
     pub bytes: Bytes,
+    /// Where a player may start: what must go ahead of this piece, shared by all that it holds for.
+    pub(crate) start: Option<Arc<[Piece]>>,
 }
 
 impl Piece {
@@ -115,17 +118,13 @@ impl Piece {
             track: frame.track,
             dts: frame.dts,
             bytes: writer.write(frame),
+            start: None,
         }
     }
 
-    /// Whether a player may start here: a key frame of the picture.
+    /// Whether it is a key frame of the picture.
     pub fn is_key(&self) -> bool {
         self.kind == Kind::Video && self.role == Role::Key
-    }
-
-    /// Whether it is kept for late joiners: metadata or a sequence header.
-    pub fn is_header(&self) -> bool {
-        matches!(self.role, Role::Metadata | Role::Config)
     }
 
     /// A piece of the [`FRAMES`] format as the frame that it is.
@@ -138,20 +137,5 @@ impl Piece {
             dts: self.dts,
             body: self.bytes,
         }
-    }
-}
-
-impl Header for Piece {
-    fn kind(&self) -> Kind {
-        self.kind
-    }
-    fn role(&self) -> Role {
-        self.role
-    }
-    fn track(&self) -> u8 {
-        self.track
-    }
-    fn bytes(&self) -> &Bytes {
-        &self.bytes
     }
 }

@@ -8,14 +8,14 @@ use super::{
 };
 use crate::{
     await_online::{Online, await_online},
-    hub::{Reader, Reading},
+    hub::{Carries, Reader, Reading},
     net,
     player::{End, Player},
     settings::Play,
     shard::Shard,
 };
 use bytes::{Bytes, BytesMut};
-use media::{Kind, StreamPath};
+use media::StreamPath;
 use std::{io, net::SocketAddr, rc::Rc};
 use tokio::net::TcpStream;
 
@@ -131,15 +131,11 @@ fn greeting(get: &Get, reading: &Reading) -> Bytes {
     greeting.freeze()
 }
 
-/// FLV's file header, with the flags of what the stream is known to hold; both where nothing is.
+/// FLV's file header, with the flags of what the publisher has sent; both where it has sent nothing yet.
+///
+/// Not of the sequence headers alone: some codecs (MP3, G.711) have none.
 pub(crate) fn file_header(reading: &Reading) -> Bytes {
-    let headers = reading.stream().headers();
-    let has = |kind: Kind| {
-        headers
-            .iter()
-            .any(|header| header.kind == kind && !header.body.is_empty())
-    };
-    let (audio, video) = (has(Kind::Audio), has(Kind::Video));
+    let Carries { audio, video } = reading.stream().carries();
     let unknown = !audio && !video;
     Bytes::copy_from_slice(&flv::file_header(audio || unknown, video || unknown))
 }

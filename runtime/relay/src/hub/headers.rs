@@ -1,15 +1,26 @@
 //! Headers: the metadata and sequence headers that a late joiner needs before the first key frame.
 
-use bytes::Bytes;
+use crate::limits;
 use media::{Frame, Kind, Role};
 
 /// The newest metadata and the newest sequence header of each track, in the order to send them:
 /// metadata, then video, then audio.
 ///
-/// `T` is what is kept of each: a [`Frame`] in the hub, a tape's piece in a shard's index.
+/// A publisher's headers are news only where they differ from the last publisher's; what it has not said
+/// again by its first frame is not its own and is forgotten.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Headers {
+    kept: Vec<Kept>,
+    /// Some are a former publisher's.
+    some_former: bool,
+}
+
 #[derive(Debug, Clone)]
-pub(crate) struct Headers<T> {
-    kept: Vec<(Slot, T)>,
+struct Kept {
+    slot: Slot,
+    frame: Frame,
+    /// A former publisher's, which the present one has not said again.
+    former: bool,
 }
 
 /// Which header a header replaces. The order is the order of sending.
@@ -19,76 +30,71 @@ struct Slot {
     track: u8,
 }
 
-/// What the hub and the tapes both know of a frame that may be a header.
-pub(crate) trait Header {
-    fn kind(&self) -> Kind;
-    fn role(&self) -> Role;
-    fn track(&self) -> u8;
-    fn bytes(&self) -> &Bytes;
-}
-
-impl Header for Frame {
-    fn kind(&self) -> Kind {
-        self.kind
-    }
-    fn role(&self) -> Role {
-        self.role
-    }
-    fn track(&self) -> u8 {
-        self.track
-    }
-    fn bytes(&self) -> &Bytes {
-        &self.body
-    }
-}
-
-/// More tracks than any encoder sends; a hostile publisher cannot make us keep more headers.
-pub(crate) const HEADERS_MAX: usize = 64;
-
-impl<T> Default for Headers<T> {
-    fn default() -> Self {
-        Self { kept: Vec::new() }
-    }
-}
-
-impl<T: Header> Headers<T> {
+impl Headers {
     /// Keeps `header` in the place of the one before; `false` if it says what that one said.
     ///
-    /// Past [`HEADERS_MAX`] tracks a new track's header is news, but is not kept.
-    pub(crate) fn keep(&mut self, header: T) -> bool {
-        let rank = match (header.role(), header.kind()) {
+    /// Past [`limits::HEADERS_MAX`] tracks and [`limits::HEADER_BYTES_MAX`] it is news, but is not kept.
+    pub(crate) fn keep(&mut self, header: &Frame) -> bool {
+        let rank = match (header.role, header.kind) {
             (Role::Metadata, _) | (_, Kind::Data) => 0,
             (_, Kind::Video) => 1,
             (_, Kind::Audio) => 2,
         };
         let slot = Slot {
             rank,
-            track: header.track(),
+            track: header.track,
         };
-        match self.kept.binary_search_by_key(&slot, |(kept, _)| *kept) {
-            Ok(at) if self.kept[at].1.bytes() == header.bytes() => false,
+        let at = match self.kept.binary_search_by_key(&slot, |kept| kept.slot) {
+            Ok(at) if self.kept[at].frame.body == header.body => {
+                self.kept[at].former = false;
+                return false;
+            }
             Ok(at) => {
-                self.kept[at].1 = header;
-                true
+                self.kept.remove(at);
+                at
             }
-            Err(at) => {
-                if self.kept.len() < HEADERS_MAX {
-                    self.kept.insert(at, (slot, header));
-                }
-                true
-            }
+            Err(at) => at,
+        };
+        let fits =
+            self.kept.len() < limits::HEADERS_MAX && header.body.len() <= limits::HEADER_BYTES_MAX;
+        if fits {
+            let kept = Kept {
+                slot,
+                frame: header.clone(),
+                former: false,
+            };
+            self.kept.insert(at, kept);
         }
+        true
+    }
+
+    /// Another publisher begins.
+    pub(crate) fn succeed(&mut self) {
+        self.kept.iter_mut().for_each(|kept| kept.former = true);
+        self.some_former = true;
+    }
+
+    /// The publisher's first frame has come: forgets what is not its own. Says whether anything was.
+    pub(crate) fn settle(&mut self) -> bool {
+        if !self.some_former {
+            return false;
+        }
+        self.some_former = false;
+        let before = self.kept.len();
+        self.kept.retain(|kept| !kept.former);
+        self.kept.len() < before
     }
 
     /// In the order of sending.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.kept.iter().map(|(_, header)| header)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Frame> {
+        self.kept.iter().map(|kept| &kept.frame)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use media::MediaTime;
 
     fn header(kind: Kind, role: Role, body: &'static str) -> Frame {
@@ -106,9 +112,9 @@ mod tests {
     #[test]
     fn headers_go_out_as_metadata_then_video_then_audio() {
         let mut headers = Headers::default();
-        assert!(headers.keep(header(Kind::Audio, Role::Config, "asc")));
-        assert!(headers.keep(header(Kind::Data, Role::Metadata, "meta")));
-        assert!(headers.keep(header(Kind::Video, Role::Config, "avcc")));
+        assert!(headers.keep(&header(Kind::Audio, Role::Config, "asc")));
+        assert!(headers.keep(&header(Kind::Data, Role::Metadata, "meta")));
+        assert!(headers.keep(&header(Kind::Video, Role::Config, "avcc")));
         let bodies: Vec<_> = headers.iter().map(|header| header.body.clone()).collect();
         assert_eq!(bodies, ["meta", "avcc", "asc"]);
     }
@@ -116,9 +122,50 @@ mod tests {
     #[test]
     fn a_header_that_says_nothing_new_is_no_news() {
         let mut headers = Headers::default();
-        assert!(headers.keep(header(Kind::Video, Role::Config, "avcc")));
-        assert!(!headers.keep(header(Kind::Video, Role::Config, "avcc")));
-        assert!(headers.keep(header(Kind::Video, Role::Config, "avcc of 720p")));
+        assert!(headers.keep(&header(Kind::Video, Role::Config, "avcc")));
+        assert!(!headers.keep(&header(Kind::Video, Role::Config, "avcc")));
+        assert!(headers.keep(&header(Kind::Video, Role::Config, "avcc of 720p")));
         assert_eq!(headers.iter().count(), 1);
+    }
+
+    #[test]
+    fn a_publisher_inherits_only_what_it_says_itself() {
+        let mut headers = Headers::default();
+        headers.keep(&header(Kind::Video, Role::Config, "avcc"));
+        headers.keep(&header(Kind::Audio, Role::Config, "asc"));
+        headers.succeed();
+        assert_eq!(headers.iter().count(), 2, "until its first frame");
+        assert!(
+            !headers.keep(&header(Kind::Audio, Role::Config, "asc")),
+            "no news to those who play already"
+        );
+        assert!(headers.settle());
+        let bodies: Vec<_> = headers.iter().map(|header| header.body.clone()).collect();
+        assert_eq!(bodies, ["asc"]);
+        assert!(!headers.settle());
+        assert!(headers.keep(&header(Kind::Video, Role::Config, "avcc")));
+    }
+
+    #[test]
+    fn what_a_publisher_can_make_us_keep_is_bounded() {
+        let mut headers = Headers::default();
+        for track in 0..=u8::MAX {
+            let header = Frame {
+                track,
+                ..header(Kind::Video, Role::Config, "avcc")
+            };
+            assert!(headers.keep(&header), "track {track}");
+        }
+        assert_eq!(headers.iter().count(), limits::HEADERS_MAX);
+        let long = Frame {
+            body: Bytes::from(vec![0; limits::HEADER_BYTES_MAX + 1]),
+            ..header(Kind::Video, Role::Config, "")
+        };
+        assert!(headers.keep(&long));
+        assert_eq!(
+            headers.iter().count(),
+            limits::HEADERS_MAX - 1,
+            "the one before is void"
+        );
     }
 }

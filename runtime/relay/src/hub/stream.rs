@@ -78,9 +78,17 @@ struct State {
     timeline: Timeline,
     /// Pictures of a new publisher are dropped until its first key frame.
     awaits_key: bool,
-    headers: Headers<Frame>,
+    carries: Carries,
+    headers: Headers,
     backlog: Backlog,
     tapes: Vec<Tape>,
+}
+
+/// What the publisher has sent so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Carries {
+    pub(crate) audio: bool,
+    pub(crate) video: bool,
 }
 
 struct Current {
@@ -93,6 +101,8 @@ struct Current {
 struct Tape {
     format: &'static Format,
     writer: Box<dyn Writer>,
+    /// The headers that hold now in this format, once a player could start.
+    headers: Option<Arc<[Piece]>>,
     /// The backlog in this format.
     pieces: VecDeque<Piece>,
     inboxes: Vec<mpsc::Sender<Piece>>,
@@ -100,8 +110,6 @@ struct Tape {
 
 /// What a shard gets when it begins to read a tape.
 pub(crate) struct Attached {
-    /// What held before the first piece.
-    pub(crate) headers: Vec<Piece>,
     /// From the last key frame on.
     pub(crate) pieces: Vec<Piece>,
     /// The number of the first piece that will come by `inbox`.
@@ -160,6 +168,11 @@ impl Stream {
         self.state.lock().headers.iter().cloned().collect()
     }
 
+    /// What the publisher has sent so far.
+    pub(crate) fn carries(&self) -> Carries {
+        self.state.lock().carries
+    }
+
     /// Begins to read in `format`: everything since the last key frame, and all that follows.
     pub(crate) fn attach(&self, format: &'static Format) -> Attached {
         let (sender, inbox) = mpsc::channel(limits::INBOX_PIECES_MAX);
@@ -172,16 +185,10 @@ impl Stream {
             }
         };
         let tape = &mut state.tapes[at];
-        let headers = state.backlog.headers().unwrap_or(&state.headers);
-        let headers = headers
-            .iter()
-            .map(|header| Piece::new(0, header, tape.writer.as_mut()))
-            .collect();
         // Where nothing is published for a while, only here are those dropped who have left.
         tape.inboxes.retain(|inbox| !inbox.is_closed());
         tape.inboxes.push(sender);
         Attached {
-            headers,
             pieces: tape.pieces.iter().cloned().collect(),
             next_seq: state.next_seq,
             inbox,
@@ -219,6 +226,8 @@ impl Stream {
         });
         state.timeline.splice();
         state.awaits_key = true;
+        state.carries = Carries::default();
+        state.headers.succeed();
         state.backlog.clear();
         state.trim_tapes();
         // Under the lock, so that a publisher that ends meanwhile cannot have the last word.
@@ -269,8 +278,21 @@ impl Stream {
             }
         }
         self.totals.received(&frame);
-        if frame.is_header() && !state.headers.keep(frame.clone()) {
-            return Ok(());
+        match frame.kind {
+            Kind::Audio => state.carries.audio = true,
+            Kind::Video => state.carries.video = true,
+            Kind::Data => {}
+        }
+        let headers_changed = if frame.is_header() {
+            if !state.headers.keep(&frame) {
+                return Ok(());
+            }
+            true
+        } else {
+            state.headers.settle()
+        };
+        if headers_changed {
+            state.tapes.iter_mut().for_each(|tape| tape.headers = None);
         }
         let wire = frame.dts.wire();
         frame.dts = match (frame.kind, frame.role) {
@@ -294,9 +316,11 @@ impl Stream {
             );
         }
         let kept_from = state.backlog.first_seq();
+        let may_start = state.backlog.may_start(&frame);
+        let start = may_start.then_some(&state.headers);
         state
             .tapes
-            .retain_mut(|tape| tape.write(seq, &frame, kept_from));
+            .retain_mut(|tape| tape.write(seq, &frame, start, kept_from));
         Ok(())
     }
 
@@ -317,27 +341,59 @@ impl State {
 
 impl Tape {
     fn begin(format: &'static Format, backlog: &Backlog) -> Self {
-        let mut writer = (format.writer)();
-        let pieces = backlog
-            .frames()
-            .map(|(seq, frame)| Piece::new(seq, frame, writer.as_mut()))
-            .collect();
-        Self {
+        let mut tape = Self {
             format,
-            writer,
-            pieces,
+            writer: (format.writer)(),
+            headers: None,
+            pieces: VecDeque::new(),
             inboxes: Vec::new(),
+        };
+        let mut headers = backlog.headers().clone();
+        for (seq, frame) in backlog.frames() {
+            if frame.is_header() {
+                headers.keep(frame);
+                tape.headers = None;
+            }
+            let start = backlog.may_start(frame).then_some(&headers);
+            let piece = tape.piece(seq, frame, start);
+            tape.pieces.push_back(piece);
+        }
+        tape.headers = None;
+        tape
+    }
+
+    /// `frame` in this format; `start` are the headers, where a player may start at it.
+    fn piece(&mut self, seq: u64, frame: &Frame, start: Option<&Headers>) -> Piece {
+        let writer = self.writer.as_mut();
+        let start = start.map(|headers| {
+            let written = self.headers.get_or_insert_with(|| {
+                let headers = headers.iter();
+                headers
+                    .map(|header| Piece::new(0, header, writer))
+                    .collect()
+            });
+            written.clone()
+        });
+        Piece {
+            start,
+            ..Piece::new(seq, frame, self.writer.as_mut())
         }
     }
 
     /// Writes `frame` for every reading shard; `false` when none reads any more.
-    fn write(&mut self, seq: u64, frame: &Frame, kept_from: Option<u64>) -> bool {
+    fn write(
+        &mut self,
+        seq: u64,
+        frame: &Frame,
+        start: Option<&Headers>,
+        kept_from: Option<u64>,
+    ) -> bool {
         // A shard whose inbox is full is let go: it sees its inbox closed and attaches again.
         self.inboxes.retain(|inbox| !inbox.is_closed());
         if self.inboxes.is_empty() {
             return false;
         }
-        let piece = Piece::new(seq, frame, self.writer.as_mut());
+        let piece = self.piece(seq, frame, start);
         self.inboxes
             .retain(|inbox| inbox.try_send(piece.clone()).is_ok());
         self.pieces.push_back(piece);
@@ -398,5 +454,152 @@ impl Drop for Publisher {
             }
         }
         self.hub.forget_if_unused(&self.stream);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        frames::{frames, tape},
+        tape::FRAMES,
+    };
+
+    fn stream() -> Stream {
+        Stream::new(StreamPath::new("v", "live", "a").expect("a path"))
+    }
+
+    fn claim(stream: &Stream) -> u64 {
+        let info = PublisherInfo {
+            peer: None,
+            origin: PublisherKind::Publish,
+            upstream: None,
+            since: SystemTime::UNIX_EPOCH,
+        };
+        stream.claim(info, |_| true).expect("nobody resists").0
+    }
+
+    fn publish(stream: &Stream, number: u64, script: &str) {
+        for frame in frames(script) {
+            let published = stream.publish(number, frame, Instant::now());
+            published.expect("the publisher is in office");
+        }
+    }
+
+    /// What an inbox holds.
+    fn received(attached: &mut Attached) -> String {
+        let pieces: Vec<_> = std::iter::from_fn(|| attached.inbox.try_recv().ok()).collect();
+        tape(&pieces)
+    }
+
+    #[test]
+    fn who_attaches_gets_a_snapshot_and_everything_after_it() {
+        let stream = stream();
+        let number = claim(&stream);
+        publish(&stream, number, "m v a k1 s1 p1");
+        let mut first = stream.attach(&FRAMES);
+        assert_eq!(tape(&first.pieces), "[m v a]k1 s1 p1");
+        publish(&stream, number, "v2 k2 p2");
+        let mut second = stream.attach(&FRAMES);
+        assert_eq!(tape(&second.pieces), "[m v2 a]k2 p2");
+        publish(&stream, number, "s2");
+        assert_eq!(received(&mut first), "v2 [m v2 a]k2 p2 s2");
+        assert_eq!(received(&mut second), "s2");
+        let numbers: Vec<_> = second.pieces.iter().map(|piece| piece.seq).collect();
+        assert_eq!((numbers, second.next_seq), (vec![7, 8], 9));
+    }
+
+    #[test]
+    fn pictures_of_a_new_publisher_begin_with_a_key_frame() {
+        let stream = stream();
+        let first = claim(&stream);
+        publish(&stream, first, "v a k1 s1");
+        let mut attached = stream.attach(&FRAMES);
+        let second = claim(&stream);
+        publish(&stream, second, "v a p8 s2 p9 k2 p3");
+        assert_eq!(
+            received(&mut attached),
+            "[v a]s2 [v a]k2 p3",
+            "nor are headers said again that players have"
+        );
+    }
+
+    #[test]
+    fn who_is_superseded_is_told_and_cannot_publish() {
+        let stream = stream();
+        let first = claim(&stream);
+        let second = claim(&stream);
+        let published = stream.publish(first, frames("k").next().expect("one"), Instant::now());
+        assert_eq!(published, Err(Superseded));
+        assert!(!stream.release(first), "the end of the first ends nothing");
+        assert!(stream.is_online());
+        assert!(stream.release(second));
+        assert!(!stream.is_online());
+    }
+
+    #[test]
+    fn a_shard_that_falls_behind_is_let_go_and_may_attach_again() {
+        let stream = stream();
+        let number = claim(&stream);
+        publish(&stream, number, "v k1");
+        let mut slow = stream.attach(&FRAMES);
+        let mut quick = stream.attach(&FRAMES);
+        for _ in 0..limits::INBOX_PIECES_MAX {
+            publish(&stream, number, "p");
+            assert_eq!(received(&mut quick), "p");
+        }
+        assert!(!slow.inbox.is_closed());
+        publish(&stream, number, "p");
+        assert_eq!(received(&mut quick), "p", "the other one goes on");
+        let pieces = std::iter::from_fn(|| slow.inbox.try_recv().ok()).count();
+        assert_eq!(pieces, limits::INBOX_PIECES_MAX, "what fitted is not lost");
+        assert_eq!(
+            slow.inbox.try_recv().err(),
+            Some(mpsc::error::TryRecvError::Disconnected)
+        );
+        let again = stream.attach(&FRAMES);
+        assert_eq!(again.pieces.len(), limits::INBOX_PIECES_MAX + 2);
+        assert!(again.pieces.first().is_some_and(Piece::is_key));
+    }
+
+    #[test]
+    fn shards_that_have_left_leave_nothing_behind() {
+        let stream = stream();
+        let number = claim(&stream);
+        publish(&stream, number, "v k1");
+        for _ in 0..10 {
+            drop(stream.attach(&FRAMES));
+        }
+        assert_eq!(stream.state.lock().tapes[0].inboxes.len(), 1);
+        publish(&stream, number, "p1");
+        assert!(stream.state.lock().tapes.is_empty(), "nobody reads");
+    }
+
+    #[test]
+    fn a_publisher_that_ends_while_another_claims_does_not_have_the_last_word() {
+        let stream = Arc::new(stream());
+        for _ in 0..200 {
+            let first = claim(&stream);
+            let ending = {
+                let stream = stream.clone();
+                std::thread::spawn(move || stream.release(first))
+            };
+            let second = claim(&stream);
+            ending.join().expect("no panic");
+            assert!(stream.is_online());
+            assert!(stream.release(second));
+        }
+    }
+
+    #[test]
+    fn what_a_stream_carries_is_what_its_publisher_has_sent() {
+        let stream = stream();
+        let number = claim(&stream);
+        for (script, audio, video) in [("m", false, false), ("v", false, true), ("s", true, true)] {
+            publish(&stream, number, script);
+            assert_eq!(stream.carries(), Carries { audio, video }, "{script}");
+        }
+        claim(&stream);
+        assert_eq!(stream.carries(), Carries::default());
     }
 }

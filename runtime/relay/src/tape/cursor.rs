@@ -58,8 +58,8 @@ impl Cursor {
             Self::Key(from) => (from, false),
         };
         match held.start(from) {
-            Some(start) if lost => (Self::Piece(start.seq), Moved::Skipped(&start.headers)),
-            Some(start) => (Self::Piece(start.seq), Moved::Started(&start.headers)),
+            Some((seq, headers)) if lost => (Self::Piece(seq), Moved::Skipped(headers)),
+            Some((seq, headers)) => (Self::Piece(seq), Moved::Started(headers)),
             None => (Self::Key(from), Moved::Waits),
         }
     }
@@ -306,5 +306,91 @@ impl Subscriber {
 impl Drop for Subscriber {
     fn drop(&mut self) {
         self.index.remove(self.place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::index::tests::held, *};
+    use crate::frames::words;
+
+    #[test]
+    fn a_cursor_goes_on_where_it_can() {
+        use Cursor::{Key, Piece};
+        let cases = [
+            ("waits", Key(0), "p1 p2", Key(0), "waits"),
+            ("starts", Key(0), "p1 [v]k1 p2", Piece(11), "started v"),
+            ("starts later", Key(12), "p1 [v]k1 p2", Key(12), "waits"),
+            ("stands", Piece(11), "[v]k1 p1 p2", Piece(11), "no"),
+            ("stands at the end", Piece(12), "[v]k1 p1", Piece(12), "no"),
+            (
+                "has lost its piece",
+                Piece(9),
+                "p1 [v]k1 p2",
+                Piece(11),
+                "skipped v",
+            ),
+            (
+                "has lost it, and none to go to",
+                Piece(9),
+                "p1 p2",
+                Key(9),
+                "waits",
+            ),
+        ];
+        for (name, cursor, script, expected, moved) in cases {
+            let held = held(10, script);
+            let (settled, how) = cursor.settle(&held);
+            let ahead = |headers: &[super::Piece]| words(headers.iter().map(|h| &h.bytes));
+            let how = match how {
+                Moved::No => "no".to_owned(),
+                Moved::Waits => "waits".to_owned(),
+                Moved::Started(headers) => format!("started {}", ahead(headers)),
+                Moved::Skipped(headers) => format!("skipped {}", ahead(headers)),
+            };
+            assert_eq!((settled, how.as_str()), (expected, moved), "{name}");
+        }
+    }
+
+    #[test]
+    fn without_the_gop_cache_one_starts_at_what_comes_next() {
+        let held = held(10, "[v]k1 p1");
+        assert_eq!(Cursor::join(&held, true), Cursor::Key(0));
+        assert_eq!(Cursor::join(&held, false), Cursor::Key(12));
+    }
+
+    #[test]
+    fn a_piece_that_is_sent_in_part_is_finished_before_anything_else() {
+        let held = held(0, "[m-head]k-first p-second");
+        for written in 0..="greet".len() + "m-head".len() + "k-first".len() + "p-second".len() {
+            let mut outlet = Outlet::new(Cursor::join(&held, true));
+            outlet.push(Bytes::from_static(b"greet"));
+            outlet.settle(&held);
+            outlet.advance(written, Some(&held));
+            let tape = held.from(outlet.position().expect("it has started"));
+            let rest: Vec<u8> = outlet
+                .own
+                .iter()
+                .chain(tape.map(|piece| &piece.bytes))
+                .flatten()
+                .copied()
+                .collect();
+            assert_eq!(
+                rest,
+                &b"greetm-headk-firstp-second"[written..],
+                "{written} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn one_that_falls_out_gets_the_rest_of_its_piece_then_the_headers() {
+        let mut outlet = Outlet::new(Cursor::Piece(0));
+        let before = held(0, "k-first p-second");
+        outlet.advance(2, Some(&before));
+        let after = held(7, "p-lost [v-new]k-new");
+        outlet.settle(&after);
+        assert_eq!(words(&outlet.own), "first v-new");
+        assert_eq!((outlet.position(), outlet.skips()), (Some(8), 1));
     }
 }
