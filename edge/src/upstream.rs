@@ -72,7 +72,7 @@ impl Running {
     /// Whether the pull of `stream` may end because nobody plays it.
     fn may_end_idle(&self, stream: &Stream) -> bool {
         let mut running = self.0.lock();
-        let idle = stream.readers().borrow().players == 0;
+        let idle = !stream.readers().borrow().play();
         if idle {
             running.remove(stream.path());
         }
@@ -132,7 +132,7 @@ impl Observer for Pulls {
     }
 
     fn unpublished(&self, stream: &Arc<Stream>) {
-        if stream.readers().borrow().players > 0 {
+        if stream.readers().borrow().play() {
             self.start(stream);
         }
     }

@@ -126,8 +126,8 @@ async fn idle(stream: &Stream, grace: Duration) {
     let mut readers = stream.readers();
     loop {
         // The sender lives in the stream, which the pull holds.
-        let _ = readers.wait_for(|readers| readers.players == 0).await;
-        let back = readers.wait_for(|readers| readers.players > 0);
+        let _ = readers.wait_for(|readers| !readers.play()).await;
+        let back = readers.wait_for(|readers| readers.play());
         if time::timeout(grace, back).await.is_err() {
             return;
         }

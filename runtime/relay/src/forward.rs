@@ -37,6 +37,11 @@ impl Running {
         }
         ends
     }
+
+    /// The task for `target` ends whatever becomes of the stream.
+    pub(crate) fn forget(&self, path: &StreamPath, target: usize) {
+        self.0.lock().remove(&(path.clone(), target));
+    }
 }
 
 impl Forwards {
@@ -69,10 +74,7 @@ impl Observer for Forwards {
                 shard.spawn(task);
             });
             if let Err(error) = started {
-                self.running
-                    .0
-                    .lock()
-                    .remove(&(stream.path().clone(), number));
+                self.running.forget(stream.path(), number);
                 tracing::error!(stream = %stream.path(), %error, "a forward could not be started");
             }
         }

@@ -146,7 +146,7 @@ impl Hub {
             stream,
             reader,
         };
-        if reader == Reader::Player {
+        if reader != Reader::Internal {
             for observer in self.observers() {
                 if !reading.stream.is_online() {
                     observer.wanted(&reading.stream);
@@ -211,8 +211,10 @@ fn find_or_begin(streams: &mut HashMap<StreamPath, Arc<Stream>>, path: &StreamPa
 /// Who reads a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
-    /// A program at the far end that plays, or another node that pulls.
+    /// A program at the far end that plays.
     Player,
+    /// Another node that pulls for players of its own.
+    Node,
     /// The node itself: a forward, a recorder.
     Internal,
 }
@@ -220,8 +222,10 @@ pub enum Reader {
 impl Reader {
     fn count(self, readers: &mut Readers, change: i32) {
         readers.all = readers.all.saturating_add_signed(change);
-        if self == Self::Player {
-            readers.players = readers.players.saturating_add_signed(change);
+        match self {
+            Self::Player => readers.players = readers.players.saturating_add_signed(change),
+            Self::Node => readers.nodes = readers.nodes.saturating_add_signed(change),
+            Self::Internal => {}
         }
     }
 }
@@ -245,7 +249,7 @@ impl Drop for Reading {
         self.stream
             .count_readers(|readers| self.reader.count(readers, -1));
         self.hub.forget_if_unused(&self.stream);
-        if self.reader == Reader::Player {
+        if self.reader != Reader::Internal {
             for observer in self.hub.observers() {
                 observer.players_changed(&self.stream);
             }

@@ -57,9 +57,21 @@ pub const HTTP_HEAD_BYTES_MAX: usize = 16 << 10;
 /// so only a peer that floods us with commands gets here.
 pub const REPLY_BYTES_MAX: usize = 256 << 10;
 
+/// Replies that wait for a player, each with its own small cost: it has that many only if it asks again
+/// and again and reads nothing.
+pub const REPLIES_MAX: usize = 256;
+
 /// A tape's arena: pieces are cut from blocks of this size, so a kept piece pins at most this much.
 pub const TAPE_BLOCK_BYTES: usize = 32 << 10;
 
 /// Bytes that a forward takes ahead of its connection: past them its place in the tape stays where it
 /// is, and a target that is too slow skips to a key frame, as a slow player does.
 pub const FORWARD_BYTES_MAX: usize = 1 << 20;
+
+/// How long a forward's target may take nothing while a full [`FORWARD_BYTES_MAX`] waits for it; then it
+/// is dialled again.
+pub const FORWARD_STALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes that wait for a server which we dialled: a forward's share and its largest frame fit in. Past
+/// them we hang up: it asks us things and reads no answers.
+pub const CLIENT_BYTES_MAX: usize = FORWARD_BYTES_MAX + (16 << 20);

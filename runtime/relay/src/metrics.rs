@@ -17,7 +17,7 @@ pub const METRICS: &[Metric] = &[
     ),
     Metric::gauge(
         "weir_players",
-        "Players on this node now, nodes that pull included.",
+        "Players on this node now; other nodes that pull are not counted.",
     ),
     Metric::gauge(
         "weir_connections",

@@ -33,6 +33,10 @@ const SKIPS_IN_A_ROW_MAX: u32 = 3;
 pub(crate) enum End {
     #[error("the stream has ended")]
     StreamEnded,
+    #[error("the player left")]
+    Left,
+    #[error("the player reads no replies")]
+    Deaf,
     #[error("the player took nothing for {0:?}")]
     Stalled(Duration),
     #[error(
@@ -89,15 +93,15 @@ impl Player {
         player
     }
 
-    /// Sends `bytes` before the next piece of the tape.
-    pub(crate) fn send(&self, bytes: Bytes) {
-        self.outlet.borrow_mut().push(bytes);
+    /// Sends `bytes` before the next piece of the tape; `false` if the peer has so many replies to read
+    /// already that it will read none.
+    pub(crate) fn reply(&self, bytes: Bytes) -> bool {
+        if bytes.is_empty() {
+            return true;
+        }
+        let taken = self.outlet.borrow_mut().reply(bytes);
         self.wake();
-    }
-
-    /// Bytes that wait for this player alone.
-    pub(crate) fn waiting_bytes(&self) -> usize {
-        self.outlet.borrow().own_bytes()
+        taken
     }
 
     /// Bytes handed to the kernel so far.

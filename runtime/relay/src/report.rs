@@ -21,7 +21,7 @@ pub struct StreamReport {
     pub path: StreamPath,
     /// Who publishes it; `None` while players wait for a publisher.
     pub publisher: Option<PublisherInfo>,
-    /// Programs that play it here, other nodes included.
+    /// Programs that play it here; other nodes that pull are not counted.
     pub players: u32,
     /// Totals since it began here.
     pub totals: TotalsNow,

@@ -6,11 +6,13 @@ use bytes::{Bytes, BytesMut};
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::{self, Sleep},
 };
 
 /// A GET that asks for FLV, plain or over a WebSocket.
@@ -84,18 +86,41 @@ pub(crate) fn parse(bytes: &[u8]) -> Head {
     )
 }
 
-/// A connection whose first bytes were read already and are read again.
+/// A connection whose first bytes were read already and are read again. It breaks when the peer takes
+/// nothing of what is written for too long.
 pub(crate) struct Rewound {
     read: Bytes,
     stream: TcpStream,
+    stall_timeout: Duration,
+    /// Runs while the peer takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Rewound {
-    pub(crate) fn new(read: BytesMut, stream: TcpStream) -> Self {
+    pub(crate) fn new(read: BytesMut, stream: TcpStream, stall_timeout: Duration) -> Self {
         Self {
             read: read.freeze(),
             stream,
+            stall_timeout,
+            stalled: None,
         }
+    }
+
+    fn unless_stalled(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let patience = self.stall_timeout;
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(time::sleep(patience)));
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -120,7 +145,8 @@ impl AsyncWrite for Rewound {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.unless_stalled(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -136,7 +162,8 @@ impl AsyncWrite for Rewound {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.unless_stalled(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -170,7 +170,11 @@ impl http_body::Body for Body {
                 subscriber,
             } => match file_header.take() {
                 Some(bytes) => Some(bytes),
-                None => std::task::ready!(subscriber.poll_next(context)).map(|piece| piece.bytes),
+                None => std::task::ready!(subscriber.poll_next(context)).map(|piece| {
+                    let totals = subscriber.stream().totals();
+                    totals.sent(piece.bytes.len() as u64);
+                    piece.bytes
+                }),
             },
         };
         Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))

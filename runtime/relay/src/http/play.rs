@@ -9,7 +9,7 @@ use super::{
 use crate::{
     await_online::{Online, await_online},
     hub::{Carries, Reader, Reading},
-    net,
+    limits, net,
     player::{End, Player},
     settings::Play,
     shard::Shard,
@@ -17,7 +17,7 @@ use crate::{
 use bytes::{Bytes, BytesMut};
 use media::StreamPath;
 use std::{io, net::SocketAddr, rc::Rc};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time};
 
 /// The head of an endless response: no length, so the connection's end is the body's end.
 pub(crate) const RESPONSE_HEADERS: &str = "Content-Type: video/x-flv\r\nCache-Control: no-cache, no-store\r\n\
@@ -44,9 +44,10 @@ pub(crate) async fn play(
     let online = tokio::select! {
         online = await_online(reading.stream(), settings.wait.get()) => online,
         _ = gone => return,
+        () = shard.closing().cancelled() => return,
     };
     if online == Online::No {
-        refuse(&socket, path).await;
+        let _unsaid = time::timeout(limits::FAREWELL_TIMEOUT, refuse(&socket, path)).await;
         tracing::info!(stream = %path, %peer, "player refused: nobody publishes the stream");
         return;
     }
@@ -83,8 +84,8 @@ pub(crate) async fn play(
             }
         }
     };
-    if websocket && matches!(end, End::StreamEnded) {
-        player.send(websocket::close(1000, "the stream has ended"));
+    if websocket && matches!(end, End::StreamEnded | End::Left) {
+        player.reply(websocket::close(1000, &end.to_string()));
     }
     let _unsent = player.leave();
     tracing::info!(stream = %path, %peer, protocol = format.name, reason = %end,
@@ -95,11 +96,12 @@ fn answer(player: &Player, inbound: &mut websocket::Inbound, mut said: Said) -> 
     loop {
         match said {
             Said::Nothing => return Ok(()),
-            Said::Ping(pong) if player.waiting_bytes() < crate::limits::REPLY_BYTES_MAX => {
-                player.send(pong)
+            Said::Ping(pong) => {
+                if !player.reply(pong) {
+                    return Err(End::Deaf);
+                }
             }
-            Said::Ping(_) => return Err(End::Failed(io::ErrorKind::OutOfMemory.into())),
-            Said::Close => return Err(End::Failed(io::ErrorKind::ConnectionAborted.into())),
+            Said::Close => return Err(End::Left),
             Said::Nonsense => return Err(End::Failed(io::ErrorKind::InvalidData.into())),
         }
         said = inbound.read(&[]);

@@ -24,7 +24,10 @@ pub(crate) async fn serve(
     if net::tune(&socket).is_err() {
         return;
     }
-    let greeting = time::timeout(limits::GREETING_TIMEOUT, read_head(&shard, &socket)).await;
+    let greeting = tokio::select! {
+        greeting = time::timeout(limits::GREETING_TIMEOUT, read_head(&shard, &socket)) => greeting,
+        () = shard.closing().cancelled() => return,
+    };
     let Ok(Ok((read, head))) = greeting else {
         tracing::debug!(%peer, "no HTTP request came in time");
         return;
@@ -36,7 +39,8 @@ pub(crate) async fn serve(
             return;
         }
     }
-    pages::serve(shard, head::Rewound::new(read, socket), peer, settings).await;
+    let rewound = head::Rewound::new(read, socket, settings.play.stall_timeout.get());
+    pages::serve(shard, rewound, peer, settings).await;
 }
 
 /// Reads until the first request's head is complete, or cannot become one that is for us. Answers with

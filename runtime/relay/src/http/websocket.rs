@@ -3,7 +3,7 @@
 //! Players receive the tape; so only the other direction is read here, frame by frame, at no more
 //! memory than a control frame's.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio_tungstenite::tungstenite::{
     handshake::derive_accept_key,
     protocol::frame::{
@@ -84,7 +84,9 @@ impl Inbound {
             self.discard -= skipped as u64;
             bytes = &bytes[skipped..];
             self.partial.extend_from_slice(bytes);
-            if self.discard > 0 || self.partial.is_empty() {
+            if self.partial.is_empty() {
+                // Gives back what a burst of frames took.
+                self.partial = BytesMut::new();
                 return Said::Nothing;
             }
             let mut cursor = std::io::Cursor::new(&self.partial[..]);
@@ -102,14 +104,12 @@ impl Inbound {
                     return Said::Nonsense;
                 }
                 OpCode::Data(_) => {
-                    let rest = self.partial.split_off(header_length);
-                    self.partial.clear();
-                    self.discard = length;
+                    self.partial.advance(header_length);
                     let skipped = usize::try_from(length)
                         .unwrap_or(usize::MAX)
-                        .min(rest.len());
-                    self.discard -= skipped as u64;
-                    self.partial.extend_from_slice(&rest[skipped..]);
+                        .min(self.partial.len());
+                    self.partial.advance(skipped);
+                    self.discard = length - skipped as u64;
                     bytes = &[];
                 }
                 OpCode::Control(kind) => {
@@ -174,5 +174,15 @@ mod tests {
             Said::Nonsense,
             "unmasked"
         );
+    }
+
+    #[test]
+    fn many_small_frames_cost_no_more_than_their_bytes() {
+        let frames = [0x81, 0x80, 0, 0, 0, 0].repeat(10_000);
+        let mut inbound = Inbound::default();
+        assert_eq!(inbound.read(&frames), Said::Nothing);
+        assert_eq!(inbound.partial.capacity(), 0, "nothing is kept");
+        assert_eq!(inbound.read(&PING_HI[..3]), Said::Nothing);
+        assert_eq!(&inbound.partial[..], &PING_HI[..3]);
     }
 }

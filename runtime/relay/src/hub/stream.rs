@@ -42,10 +42,19 @@ pub struct Stream {
 /// How many read a stream on this node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Readers {
-    /// Programs that play it, other nodes that pull it included.
+    /// Programs that play it.
     pub players: u32,
-    /// Everybody: players and the node's own forwards and recorders.
+    /// Other nodes that pull it for players of their own.
+    pub nodes: u32,
+    /// Everybody: players, nodes, and this node's own forwards and recorders.
     pub all: u32,
+}
+
+impl Readers {
+    /// Whether somebody plays it, here or behind another node.
+    pub fn play(&self) -> bool {
+        self.players > 0 || self.nodes > 0
+    }
 }
 
 /// Who publishes a stream, for logs, reports and the rule about second publishers.

@@ -18,6 +18,12 @@ use tokio::{
 /// before the publisher for `play.wait`, five seconds by default.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// Our name in `connect`: by it an upstream of ours knows a node's pull from a player.
+pub(super) const NODE_AGENT: &str = concat!("weir-node/", env!("CARGO_PKG_VERSION"));
+
+/// What every version's [`NODE_AGENT`] begins with.
+pub(super) const NODE_AGENT_PREFIX: &str = "weir-node/";
+
 /// Redirects that are followed one after the other.
 const REDIRECTS_MAX: usize = 3;
 
@@ -42,6 +48,9 @@ pub enum ClientError {
     /// The server sends from one server to the next.
     #[error("the server redirects more than {REDIRECTS_MAX} times")]
     RedirectLoop,
+    /// The server reads nothing.
+    #[error("the server takes nothing of what we send")]
+    Deaf,
     /// The server has fallen silent.
     #[error("the server has been silent for {0:?}")]
     Silent(Duration),
@@ -78,7 +87,11 @@ impl Client {
     async fn ask(dialler: &Dialler, url: &Url, purpose: Purpose) -> Result<Opened, ClientError> {
         let socket = dialler.dial(url).await?;
         let seed = std::array::from_fn(|_| fastrand::u8(..));
-        let session = Session::new(url, purpose, Config::default(), seed);
+        let config = Config {
+            agent: NODE_AGENT.to_owned(),
+            ..Config::default()
+        };
+        let session = Session::new(url, purpose, config, seed);
         let buffer = vec![0; limits::READ_BYTES / 4].into_boxed_slice();
         let mut client = Self {
             session,
@@ -94,7 +107,7 @@ impl Client {
                     _ => {}
                 }
             }
-            client.turn(false).await?;
+            client.turn().await?;
         }
     }
 
@@ -108,22 +121,22 @@ impl Client {
     }
 
     /// Sends and reads at once, for a peer that waits for us to read must not make us wait for it to
-    /// read. Returns when something was read or, if `or_sent`, when all is sent: then never, if there
-    /// was nothing to send. Cancel safe.
-    pub(super) async fn turn(&mut self, or_sent: bool) -> Result<(), ClientError> {
+    /// read. Returns when something was sent or read. Cancel safe.
+    pub(super) async fn turn(&mut self) -> Result<(), ClientError> {
         let (mut reader, mut writer) = tokio::io::split(&mut self.socket);
         let output = self.session.output();
+        if output.len() > limits::CLIENT_BYTES_MAX {
+            return Err(ClientError::Deaf);
+        }
         let write = async {
-            let mut sent = false;
-            while !output.is_empty() {
-                writer.write_buf(output).await?;
-                sent = true;
+            if output.is_empty() {
+                writer.flush().await?;
+                return std::future::pending().await;
             }
-            writer.flush().await?;
-            if !(sent && or_sent) {
-                std::future::pending::<()>().await;
+            match writer.write_buf(output).await? {
+                0 => Err(io::Error::from(io::ErrorKind::WriteZero)),
+                _ => Ok(()),
             }
-            io::Result::Ok(())
         };
         let read = tokio::select! {
             read = reader.read(&mut self.buffer) => read?,

@@ -113,23 +113,24 @@ async fn copy(
     let offline = offline(stream);
     tokio::pin!(offline);
     let copied = loop {
-        send_all(&mut client, &mut subscriber);
+        send_all(&mut client, stream, &mut subscriber);
         let has_room = client.session.output().len() < limits::FORWARD_BYTES_MAX;
         tokio::select! {
             piece = subscriber.next(), if has_room => match piece {
-                Some(piece) => send(&mut client, piece),
+                Some(piece) => send(&mut client, stream, piece),
                 None => break Ok(()),
             },
-            turned = client.turn(true) => {
+            turned = client.turn() => {
                 if let Err(error) = turned.and_then(|()| heed(&mut client)) {
                     break Err(error);
                 }
             }
+            () = time::sleep(limits::FORWARD_STALL_TIMEOUT), if !has_room => break Err(ClientError::Deaf),
             () = &mut offline => break Ok(()),
         }
     };
     if copied.is_ok() {
-        send_all(&mut client, &mut subscriber);
+        send_all(&mut client, stream, &mut subscriber);
         client.session.close();
         let _unsaid = time::timeout(limits::FAREWELL_TIMEOUT, client.flush()).await;
         tracing::info!(stream = %stream.path(), to = %target, "forward ended with its stream");
@@ -137,16 +138,17 @@ async fn copy(
     copied
 }
 
-fn send_all(client: &mut Client, subscriber: &mut Subscriber) {
+fn send_all(client: &mut Client, stream: &Stream, subscriber: &mut Subscriber) {
     while client.session.output().len() < limits::FORWARD_BYTES_MAX {
         match subscriber.try_next() {
-            Some(piece) => send(client, piece),
+            Some(piece) => send(client, stream, piece),
             None => return,
         }
     }
 }
 
-fn send(client: &mut Client, piece: Piece) {
+fn send(client: &mut Client, stream: &Stream, piece: Piece) {
+    stream.totals().sent(piece.bytes.len() as u64);
     client
         .session
         .send(piece.kind, piece.dts.wire(), &piece.bytes);

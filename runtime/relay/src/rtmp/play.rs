@@ -6,7 +6,6 @@ use super::{
 };
 use crate::{
     await_online::{Online, await_online},
-    hub::Reader,
     limits,
     player::{End, Player},
 };
@@ -18,11 +17,13 @@ use tokio::time;
 /// Plays `path` until the peer ends it (`Ok`) or the connection is over.
 pub(super) async fn play(connection: &mut Connection, path: &StreamPath) -> Result<(), Ended> {
     let peer = connection.peer;
-    let reading = connection.shard.hub().read(path, Reader::Player);
+    let reading = connection.shard.hub().read(path, connection.reader);
     let patience = connection.settings.play.wait.get();
+    let closing = connection.shard.closing().clone();
     let online = tokio::select! {
         online = await_online(reading.stream(), patience) => online,
         ended = listen(connection) => return Err(ended),
+        () = closing.cancelled() => return Err(Ended::Closing),
     };
     if online == Online::No {
         let reason = format!("nobody publishes {path}");
@@ -78,12 +79,7 @@ pub(super) async fn play(connection: &mut Connection, path: &StreamPath) -> Resu
 /// Hears what the peer says while it waits; only its hanging up matters.
 async fn listen(connection: &mut Connection) -> Ended {
     loop {
-        let heard = async {
-            connection.flush().await?;
-            connection.socket.readable().await?;
-            connection.read()
-        };
-        if let Err(ended) = heard.await {
+        if let Err(ended) = connection.turn().await {
             return ended;
         }
     }
@@ -92,14 +88,6 @@ async fn listen(connection: &mut Connection) -> Ended {
 async fn feed(connection: &mut Connection, player: &Player) -> Result<(), Ended> {
     let closing = connection.shard.closing().clone();
     loop {
-        tokio::select! {
-            end = player.ended() => return Err(Ended::Player(end)),
-            ready = connection.socket.readable() => {
-                ready?;
-                connection.read()?;
-            }
-            () = closing.cancelled() => return Err(Ended::Closing),
-        }
         while let Some(event) = connection.session.poll() {
             match event {
                 Event::Pause(paused) => player.pause(paused),
@@ -107,12 +95,16 @@ async fn feed(connection: &mut Connection, player: &Player) -> Result<(), Ended>
                 _ => {}
             }
         }
-        let output = connection.session.output().split().freeze();
-        if player.waiting_bytes() + output.len() > limits::REPLY_BYTES_MAX {
+        if !player.reply(connection.session.output().split().freeze()) {
             return Err(Ended::Deaf);
         }
-        if !output.is_empty() {
-            player.send(output);
+        tokio::select! {
+            end = player.ended() => return Err(Ended::Player(end)),
+            ready = connection.socket.readable() => {
+                ready?;
+                connection.read()?;
+            }
+            () = closing.cancelled() => return Err(Ended::Closing),
         }
     }
 }

@@ -38,6 +38,10 @@ pub(super) async fn publish(connection: &mut Connection, path: &StreamPath) -> R
     tracing::info!(stream = %path, %peer, protocol = "rtmp", "publisher joined");
     let began = Instant::now();
     let ended = receive(connection, &publisher).await;
+    if matches!(ended, Err(Ended::TakenOver)) {
+        let status = Status::error(code::PUBLISH_BAD_NAME, Ended::TakenOver.to_string());
+        connection.session.send_status(status);
+    }
     let reason = ended
         .as_ref()
         .err()
@@ -69,19 +73,9 @@ async fn receive(connection: &mut Connection, publisher: &Publisher) -> Result<(
         }
         tokio::select! {
             biased;
-            ready = async {
-                connection.flush().await?;
-                connection.socket.readable().await
-            } => {
-                ready?;
-                connection.read()?;
-            }
+            turned = connection.turn() => turned?,
             () = &mut silent => return Err(Ended::PublisherSilent(patience)),
-            () = &mut superseded => {
-                let status = Status::error(code::PUBLISH_BAD_NAME, Ended::TakenOver.to_string());
-                connection.session.send_status(status);
-                return Err(Ended::TakenOver);
-            }
+            () = &mut superseded => return Err(Ended::TakenOver),
             () = closing.cancelled() => return Err(Ended::Closing),
         }
     }

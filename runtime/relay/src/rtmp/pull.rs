@@ -69,7 +69,7 @@ pub async fn open(
                     _ => {}
                 }
             }
-            client.turn(false).await?;
+            client.turn().await?;
         }
     };
     let first = time::timeout(silence_max, first)
@@ -125,7 +125,7 @@ impl Pulled {
             }
             tokio::select! {
                 biased;
-                turned = self.client.turn(false) => turned?,
+                turned = self.client.turn() => turned?,
                 () = &mut superseded => return Err(PullError::TakenOver),
                 () = &mut silent => return Err(ClientError::Silent(self.silence_max).into()),
             }

@@ -3,13 +3,18 @@
 //! A connection publishes or plays one stream at a time; when that ends by the peer's wish it may ask
 //! for another.
 
-use super::{format::CHUNK_SIZE, play, publish};
-use crate::{admission::Admission, limits, net, settings::Settings, shard::Shard};
+use super::{client::NODE_AGENT_PREFIX, format::CHUNK_SIZE, play, publish};
+use crate::{admission::Admission, hub::Reader, limits, net, settings::Settings, shard::Shard};
 use bytes::{Buf, Bytes};
 use media::{StreamPath, path::PathError};
 use rtmp::server::{Config, Event, Session};
-use std::{io, net::SocketAddr, rc::Rc};
-use tokio::{net::TcpStream, time};
+use socket2::SockRef;
+use std::{
+    io,
+    net::{Shutdown, SocketAddr},
+    rc::Rc,
+};
+use tokio::{io::Interest, net::TcpStream, time};
 
 /// Why a connection is over.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +46,8 @@ pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     pub(crate) session: Session,
     pub(crate) settings: Rc<Settings>,
+    /// How it counts when it plays: by its name in `connect`.
+    pub(crate) reader: Reader,
 }
 
 /// Serves one accepted connection to its end.
@@ -72,10 +79,10 @@ pub(crate) async fn serve(
         peer,
         session,
         settings,
+        reader: Reader::Player,
     };
     let ended = Box::pin(connection.run()).await;
-    // What the session still has to say, above all why it refuses.
-    let _unsaid = time::timeout(limits::FAREWELL_TIMEOUT, connection.flush()).await;
+    let _unsaid = time::timeout(limits::FAREWELL_TIMEOUT, connection.farewell(&ended)).await;
     match ended {
         Ended::Protocol(error) => {
             metrics::counter!("weir_rtmp_protocol_errors_total").increment(1);
@@ -91,8 +98,13 @@ fn random() -> [u8; 32] {
 
 impl Connection {
     async fn run(&mut self) -> Ended {
+        let closing = self.shard.closing().clone();
         loop {
-            let served = match time::timeout(limits::GREETING_TIMEOUT, self.greet()).await {
+            let greeted = tokio::select! {
+                greeted = time::timeout(limits::GREETING_TIMEOUT, self.greet()) => greeted,
+                () = closing.cancelled() => return Ended::Closing,
+            };
+            let served = match greeted {
                 Err(_) => Err(Ended::SaidNothing),
                 Ok(Err(ended)) => Err(ended),
                 Ok(Ok(Wish::Publish(path))) => publish::publish(self, &path).await,
@@ -109,7 +121,10 @@ impl Connection {
         loop {
             while let Some(event) = self.session.poll() {
                 let wish = match event {
-                    Event::Connect(_) => {
+                    Event::Connect(connect) => {
+                        if connect.request.flash_ver.contains(NODE_AGENT_PREFIX) {
+                            self.reader = Reader::Node;
+                        }
                         self.session.accept_connect()?;
                         continue;
                     }
@@ -128,15 +143,34 @@ impl Connection {
                     }
                 }
             }
-            self.flush().await?;
-            self.socket.readable().await?;
-            self.read()?;
+            self.turn().await?;
         }
     }
 
     fn path(&self, address: &rtmp::Address) -> Result<StreamPath, PathError> {
         let vhost = self.settings.vhosts.resolve(&address.vhost);
         StreamPath::new(vhost, &address.app, &address.name)
+    }
+
+    /// Sends what the session has to say and reads what has come, whichever the socket allows: a peer
+    /// that never reads our acknowledgements is heard all the same. Cancel safe.
+    pub(crate) async fn turn(&mut self) -> Result<(), Ended> {
+        let waiting = self.session.output().len();
+        if waiting > limits::REPLY_BYTES_MAX {
+            return Err(Ended::Deaf);
+        }
+        let interest = match waiting {
+            0 => Interest::READABLE,
+            _ => Interest::READABLE | Interest::WRITABLE,
+        };
+        let ready = self.socket.ready(interest).await?;
+        if ready.is_writable() {
+            self.write_some()?;
+        }
+        if ready.is_readable() {
+            self.read()?;
+        }
+        Ok(())
     }
 
     /// Gives the session what has come.
@@ -150,17 +184,31 @@ impl Connection {
             })
     }
 
-    /// Sends all that the session has to say. Cancel safe: nothing is sent twice.
-    pub(crate) async fn flush(&mut self) -> io::Result<()> {
-        while !self.session.output().is_empty() {
-            self.socket.writable().await?;
-            match self.socket.try_write(self.session.output()) {
-                Ok(written) => self.session.output().advance(written),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
+    fn write_some(&mut self) -> io::Result<()> {
+        match self.socket.try_write(self.session.output()) {
+            Ok(written) => self.session.output().advance(written),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Sends what the session still has to say, above all why it refuses, and waits for the peer to hang
+    /// up: a socket that is closed over bytes which nobody read takes its last words back (a reset).
+    async fn farewell(&mut self, ended: &Ended) -> io::Result<()> {
+        while !self.session.output().is_empty() {
+            self.socket.writable().await?;
+            self.write_some()?;
+        }
+        if matches!(ended, Ended::Hangup(_) | Ended::Closing) {
+            return Ok(());
+        }
+        SockRef::from(&*self.socket).shutdown(Shutdown::Write)?;
+        loop {
+            self.socket.readable().await?;
+            let (shard, socket) = (&self.shard, &self.socket);
+            shard.with_scratch(|buffer| net::read_some(socket, buffer).map(drop))?;
+        }
     }
 
     /// Sends `bytes`, which the session does not know of.

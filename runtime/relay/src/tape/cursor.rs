@@ -80,6 +80,9 @@ pub(crate) enum Flushed {
 #[derive(Debug)]
 pub(crate) struct Outlet {
     own: VecDeque<Bytes>,
+    /// Replies since `own` was last empty, and their bytes.
+    replies: usize,
+    reply_bytes: usize,
     cursor: Cursor,
     written: u64,
     skips: u32,
@@ -89,6 +92,8 @@ impl Outlet {
     pub(crate) fn new(cursor: Cursor) -> Self {
         Self {
             own: VecDeque::new(),
+            replies: 0,
+            reply_bytes: 0,
             cursor,
             written: 0,
             skips: 0,
@@ -102,14 +107,20 @@ impl Outlet {
         }
     }
 
+    /// The same for a reply; `false` when too many wait for a peer that reads none.
+    pub(crate) fn reply(&mut self, bytes: Bytes) -> bool {
+        if self.own.is_empty() {
+            (self.replies, self.reply_bytes) = (0, 0);
+        }
+        self.replies += 1;
+        self.reply_bytes += bytes.len();
+        self.push(bytes);
+        self.replies <= limits::REPLIES_MAX && self.reply_bytes <= limits::REPLY_BYTES_MAX
+    }
+
     /// What is queued for this socket alone; nothing of it is sent any more.
     pub(crate) fn take_own(&mut self) -> VecDeque<Bytes> {
         std::mem::take(&mut self.own)
-    }
-
-    /// Bytes that are queued for this socket alone.
-    pub(crate) fn own_bytes(&self) -> usize {
-        self.own.iter().map(Bytes::len).sum()
     }
 
     /// Bytes handed to the kernel so far.
@@ -381,6 +392,22 @@ mod tests {
                 "{written} bytes"
             );
         }
+    }
+
+    #[test]
+    fn replies_that_nobody_reads_are_bounded_and_a_long_picture_is_no_reply() {
+        let picture = Bytes::from(vec![0; 4 * limits::REPLY_BYTES_MAX]);
+        let reply = Bytes::from_static(b"pong");
+        let mut outlet = Outlet::new(Cursor::Key(0));
+        outlet.push(picture);
+        for _ in 0..limits::REPLIES_MAX {
+            assert!(outlet.reply(reply.clone()));
+        }
+        assert!(!outlet.reply(reply.clone()));
+        outlet.take_own();
+        assert!(outlet.reply(reply), "it has read them all");
+        let long = Bytes::from(vec![0; limits::REPLY_BYTES_MAX]);
+        assert!(!outlet.reply(long));
     }
 
     #[test]
