@@ -27,10 +27,7 @@ use tokio::net::TcpListener;
 /// Answers operators until the controller ends.
 pub(crate) async fn serve(parts: Parts, listener: TcpListener) -> anyhow::Result<()> {
     let cancel = parts.cancel.clone();
-    let serving = axum::serve(listener, router(parts));
-    serving
-        .with_graceful_shutdown(cancel.cancelled_owned())
-        .await?;
+    service::http::serve(listener, router(parts), cancel).await;
     Ok(())
 }
 

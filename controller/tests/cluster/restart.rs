@@ -11,6 +11,16 @@ fn again(dir: &std::path::Path, grpc: SocketAddr) -> controller::Config {
     config
 }
 
+/// The controller goes on where it was: what it says now is newer than `generation`.
+async fn is_told_after(node: &Node, generation: Generation) {
+    let mut desired = node.agent.desired();
+    let newer = desired.wait_for(|desired| desired.generation > generation);
+    tokio::time::timeout(PATIENCE, newer)
+        .await
+        .expect("a newer generation")
+        .expect("it runs");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_controller_known_streams_are_found_and_generations_go_on_afterwards() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -19,15 +29,26 @@ async fn without_a_controller_known_streams_are_found_and_generations_go_on_afte
     let (origin, edge) = (Node::origin("origin", &[grpc]), Node::edge("edge", &[grpc]));
     origin.publishes("cam");
     let before = edge.finds("cam", "origin").await;
+    // Each new stream is a new desired state: the count is far from where a new one would begin.
+    for number in 0..10 {
+        origin.publishes(&number.to_string());
+        edge.finds(&number.to_string(), "origin").await;
+    }
     let generation = {
-        let mut desired = edge.agent.desired();
-        let known = desired.wait_for(|desired| !desired.origins.is_empty());
+        let mut desired = origin.agent.desired();
+        let known = desired.wait_for(|desired| desired.owned.len() == 11);
         tokio::time::timeout(PATIENCE, known)
             .await
             .expect("told")
             .expect("it runs")
             .generation
     };
+    let mut desired = edge.agent.desired();
+    let known = desired.wait_for(|desired| !desired.origins.is_empty());
+    tokio::time::timeout(PATIENCE, known)
+        .await
+        .expect("told")
+        .expect("it runs");
     controller.stop().await;
     let mut connected = edge.agent.connected();
     let gone = connected.wait_for(|connected| !connected);
@@ -50,13 +71,7 @@ async fn without_a_controller_known_streams_are_found_and_generations_go_on_afte
     origin.is_connected().await;
     edge.is_connected().await;
     assert_eq!(edge.finds("cam", "origin").await.epoch, before.epoch);
-    let newer = edge
-        .agent
-        .desired()
-        .wait_for(|d| d.generation > generation)
-        .await
-        .is_ok();
-    assert!(newer);
+    is_told_after(&origin, generation).await;
     let kinds: Vec<String> = events(&controller)
         .into_iter()
         .map(|(kind, ..)| kind)
@@ -118,13 +133,7 @@ async fn a_store_that_is_lost_is_rebuilt_from_what_nodes_report() {
         (location.epoch > before.epoch && at(&location) == "origin").then_some(())
     })
     .await;
-    let newer = edge
-        .agent
-        .desired()
-        .wait_for(|d| d.generation > generation)
-        .await
-        .is_ok();
-    assert!(newer);
+    is_told_after(&edge, generation).await;
     controller.stop().await;
 }
 
