@@ -1,15 +1,17 @@
 //! The nodes' side: a gRPC server with one dialogue for each node.
 //!
+//! * [`guest`]: a connection that nobody knows yet.
 //! * [`attend`]: one dialogue.
 //! * [`outbox`]: what it has to say.
 
 mod attend;
+mod guest;
 mod outbox;
 
 use crate::{
     Config,
     config::Token,
-    limits::{PROBE_INTERVAL, PROBE_PATIENCE, SENDING_MESSAGES_MAX},
+    limits::{GUESTS_WAITING_MAX, PROBE_INTERVAL, PROBE_PATIENCE, SENDING_MESSAGES_MAX},
     program::Parts,
 };
 use control::{
@@ -21,7 +23,7 @@ use control::{
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::mpsc};
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 /// Answers nodes until the controller ends.
@@ -42,14 +44,17 @@ pub(crate) async fn serve(
     let service = ControlServer::new(door)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    Server::builder()
-        .tcp_nodelay(true)
+    let (admitted, guests) = mpsc::channel(GUESTS_WAITING_MAX);
+    let serving = Server::builder()
         .http2_keepalive_interval(Some(PROBE_INTERVAL))
         .http2_keepalive_timeout(Some(PROBE_PATIENCE))
         .add_service(service)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), cancel.cancelled_owned())
-        .await?;
-    Ok(())
+        .serve_with_incoming_shutdown(ReceiverStream::new(guests), cancel.cancelled_owned());
+    tokio::select! {
+        served = serving => Ok(served?),
+        // Ends only when nobody takes guests any more, and then so does the other.
+        () = guest::admit(listener, admitted) => Ok(()),
+    }
 }
 
 /// Lets nodes in.

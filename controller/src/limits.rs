@@ -40,6 +40,16 @@ pub const EVENT_WAIT_MAX: Duration = Duration::from_secs(60);
 /// replaced by something newer.
 pub const SENDING_MESSAGES_MAX: usize = 8;
 
+/// Connections to the nodes' port, known or not: two for each node that there may be, for one that
+/// reconnects may have an old one still open.
+pub const GUESTS_MAX: usize = 2 * NODES_MAX;
+
+/// Connections that are accepted and not yet served; more wait in the kernel.
+pub const GUESTS_WAITING_MAX: usize = 64;
+
+/// How long a new connection may take for HTTP/2's first words.
+pub const OPENING_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How long a new connection may take to register.
 pub const REGISTER_PATIENCE: Duration = Duration::from_secs(5);
 

@@ -91,13 +91,8 @@ pub(crate) async fn serve(
         .map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let closing = tokio_util::sync::CancellationToken::new();
-    let closed = closing.clone().cancelled_owned();
-    let server = axum::serve(listener, router(shown).merge(extra)).with_graceful_shutdown(closed);
-    let task = tokio::spawn(async move {
-        if let Err(error) = server.await {
-            tracing::error!(%error, "the admin port has failed");
-        }
-    });
+    let router = router(shown).merge(extra);
+    let task = tokio::spawn(crate::http::serve(listener, router, closing.clone()));
     tracing::info!(%address, "admin port listens");
     Ok(Admin {
         address,

@@ -9,6 +9,7 @@
 //! * [`telemetry`]: logs for a person at a terminal, JSON for everybody else.
 //! * [`metrics`]: the process's one Prometheus registry; every metric has its help text.
 //! * [`admin`]: the port for probes and scrapes: `/livez`, `/readyz`, `/metrics`, `/version`.
+//! * [`http`]: serves a router to whoever comes, at a bounded cost.
 //! * [`readiness`]: named conditions that must hold before the node takes work.
 //! * [`drain`]: SIGTERM: take nothing new, finish the old, by a deadline.
 //! * [`throttle`]: keeps a log line on a hot path from being the load.
@@ -64,6 +65,7 @@ pub mod build;
 pub mod cli;
 pub mod config;
 pub mod drain;
+pub mod http;
 pub mod limits;
 pub mod metrics;
 pub mod readiness;

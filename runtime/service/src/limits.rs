@@ -29,3 +29,13 @@ pub const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// How long the admin port may take to finish its running answers when the program ends.
 pub const ADMIN_CLOSE_GRACE: Duration = Duration::from_secs(1);
+
+/// Connections to one port for operators, probes and scrapes. Prometheus and a load balancer keep a
+/// few, `weir` some more; beyond, somebody does us harm.
+pub const HTTP_CONNECTIONS_MAX: usize = 1_024;
+
+/// How long such a connection may take to ask, be it for the first time or again.
+pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The head of a request to such a port, cookies and all; also how much hyper reads ahead.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 << 10;
