@@ -59,7 +59,9 @@ pub const PLACED_WAITING_MAX: usize = 4_096;
 /// The least time between two tries of the store after it failed.
 pub const STORE_RETRY: Duration = Duration::from_millis(500);
 
-/// How often a node's connection is probed when it is quiet, and how long the probe may take.
+/// How often a node's connection is probed when it is quiet: about as often as a node reports, so
+/// that probes are no load.
 pub const PROBE_INTERVAL: Duration = Duration::from_secs(2);
-/// See [`PROBE_INTERVAL`].
+
+/// How long a probe may take: two lost packets and their retransmission are within it.
 pub const PROBE_PATIENCE: Duration = Duration::from_secs(3);

@@ -15,20 +15,24 @@ pub const RETRY_MIN: Duration = Duration::from_millis(100);
 /// The longest pause between tries, as the contract demands.
 pub const RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// How often a quiet connection is probed, and how long the probe may take: a controller whose
-/// machine vanished is left after at most the sum.
+/// How often a quiet connection is probed. A controller whose machine vanished is left after at most
+/// this and [`PROBE_PATIENCE`], five seconds together.
 pub const PROBE_INTERVAL: Duration = Duration::from_secs(2);
-/// See [`PROBE_INTERVAL`].
+
+/// How long a probe may take: two lost packets and their retransmission are within it.
 pub const PROBE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The least time between two reports, however often the node nudges: 200 a second at most.
 pub const REPORT_GAP: Duration = Duration::from_millis(5);
 
-/// The report interval when the controller names none, and the bounds of what it may name.
+/// The report interval when the controller names none: three are missed before it is suspicious.
 pub const REPORT_INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
-/// See [`REPORT_INTERVAL_DEFAULT`].
+
+/// The shortest report interval that a controller may ask for: a whole report twenty times a second
+/// is the most that a busy node should spend on it.
 pub const REPORT_INTERVAL_MIN: Duration = Duration::from_millis(50);
-/// See [`REPORT_INTERVAL_DEFAULT`].
+
+/// The longest report interval that a controller may ask for: numbers older than a minute mislead.
 pub const REPORT_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
 /// Messages handed to the connection and not yet sent. Small: what waits here can no longer be
