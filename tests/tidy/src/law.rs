@@ -14,7 +14,7 @@
 use crate::repository::{Graph, Source, sources};
 
 /// What each of our crates may depend on, of ours. A new crate needs a row.
-const LAW: [(&str, &[&str]); 17] = [
+const LAW: [(&str, &[&str]); 18] = [
     ("weir-media", &[]),
     ("weir-amf", &[]),
     ("weir-flv", &["weir-media", "weir-amf"]),
@@ -67,6 +67,7 @@ const LAW: [(&str, &[&str]); 17] = [
             "weir-api",
         ],
     ),
+    ("weir-load", &["weir-media", "weir-flv", "weir-rtmp"]),
     ("weir-scenario", &[]),
     ("weir-tidy", &[]),
 ];

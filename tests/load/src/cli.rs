@@ -1,0 +1,4 @@
+//! The command line's own parts.
+
+pub(crate) mod options;
+pub(crate) mod progress;
