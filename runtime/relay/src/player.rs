@@ -24,9 +24,12 @@ use std::{
 };
 use tokio::{net::TcpStream, sync::Notify};
 
-/// Skips in a row, without once having caught up, after which a player is closed: it cannot watch
-/// this stream over this line.
+/// Skips in a row after which a player is closed: it cannot watch this stream over this line.
 const SKIPS_IN_A_ROW_MAX: u32 = 3;
+
+/// A skip that comes later than this after the one before begins a new row. Not when the player has
+/// caught up: a skip leads to the newest key frame, where everybody has nearly caught up.
+const SKIP_FORGIVEN_AFTER: Duration = Duration::from_secs(60);
 
 /// Why a player's stay is over.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +60,8 @@ pub(crate) struct Player {
     stall_timeout: Duration,
     blocked_since: Cell<Option<Instant>>,
     paused: Cell<bool>,
-    skips_when_caught_up: Cell<u32>,
+    skips_in_a_row: Cell<u32>,
+    last_skip: Cell<Option<Instant>>,
     end: RefCell<Option<End>>,
     signal: Notify,
 }
@@ -84,7 +88,8 @@ impl Player {
             stall_timeout,
             blocked_since: Cell::new(None),
             paused: Cell::new(false),
-            skips_when_caught_up: Cell::new(0),
+            skips_in_a_row: Cell::new(0),
+            last_skip: Cell::new(None),
             end: RefCell::new(None),
             signal: Notify::new(),
         });
@@ -93,15 +98,10 @@ impl Player {
         player
     }
 
-    /// Sends `bytes` before the next piece of the tape; `false` if the peer has so many replies to read
-    /// already that it will read none.
+    /// Puts `bytes` before the next piece of the tape, to go with the next [`wake`](Sink::wake); `false` if
+    /// the peer has so many replies to read already that it will read none.
     pub(crate) fn reply(&self, bytes: Bytes) -> bool {
-        if bytes.is_empty() {
-            return true;
-        }
-        let taken = self.outlet.borrow_mut().reply(bytes);
-        self.wake();
-        taken
+        bytes.is_empty() || self.outlet.borrow_mut().reply(bytes)
     }
 
     /// Bytes handed to the kernel so far.
@@ -158,14 +158,11 @@ impl Player {
         totals.sent(written);
         if outlet.skips() != skips_before {
             totals.skipped();
-            if outlet.skips() - self.skips_when_caught_up.get() >= SKIPS_IN_A_ROW_MAX {
-                self.end_with(End::TooSlow);
-            }
+            self.count_skip(Instant::now());
         }
         match flushed {
             Ok(Flushed::All) => {
                 self.blocked_since.set(None);
-                self.skips_when_caught_up.set(outlet.skips());
             }
             Ok(Flushed::Blocked) => {
                 if written > 0 || self.blocked_since.get().is_none() {
@@ -174,6 +171,20 @@ impl Player {
                 }
             }
             Err(error) => self.end_with(End::Failed(error)),
+        }
+    }
+
+    fn count_skip(&self, now: Instant) {
+        let last = self.last_skip.replace(Some(now));
+        let goes_on = last.is_some_and(|last| now - last < SKIP_FORGIVEN_AFTER);
+        let in_a_row = if goes_on {
+            self.skips_in_a_row.get() + 1
+        } else {
+            1
+        };
+        self.skips_in_a_row.set(in_a_row);
+        if in_a_row >= SKIPS_IN_A_ROW_MAX {
+            self.end_with(End::TooSlow);
         }
     }
 

@@ -13,6 +13,7 @@ use crate::{
     player::{End, Player},
     settings::Play,
     shard::Shard,
+    tape::index::Sink,
 };
 use bytes::{Bytes, BytesMut};
 use media::StreamPath;
@@ -75,6 +76,7 @@ pub(crate) async fn play(
                     Ok(read.filter(|_| websocket).map_or(Said::Nothing, |bytes| inbound.read(bytes)))
                 }));
                 match said {
+                    Ok(Said::Nothing) => {}
                     Ok(said) => match answer(&player, &mut inbound, said) {
                         Ok(()) => {}
                         Err(end) => break end,
@@ -86,6 +88,7 @@ pub(crate) async fn play(
     };
     if websocket && matches!(end, End::StreamEnded | End::Left) {
         player.reply(websocket::close(1000, &end.to_string()));
+        player.wake();
     }
     let _unsent = player.leave();
     tracing::info!(stream = %path, %peer, protocol = format.name, reason = %end,
@@ -95,7 +98,7 @@ pub(crate) async fn play(
 fn answer(player: &Player, inbound: &mut websocket::Inbound, mut said: Said) -> Result<(), End> {
     loop {
         match said {
-            Said::Nothing => return Ok(()),
+            Said::Nothing => break,
             Said::Ping(pong) => {
                 if !player.reply(pong) {
                     return Err(End::Deaf);
@@ -106,6 +109,9 @@ fn answer(player: &Player, inbound: &mut websocket::Inbound, mut said: Said) -> 
         }
         said = inbound.read(&[]);
     }
+    // However many there were, in one go.
+    player.wake();
+    Ok(())
 }
 
 async fn drain(shard: &Shard, socket: &TcpStream) -> io::Result<()> {

@@ -292,17 +292,6 @@ impl Stream {
             Kind::Video => state.carries.video = true,
             Kind::Data => {}
         }
-        let headers_changed = if frame.is_header() {
-            if !state.headers.keep(&frame) {
-                return Ok(());
-            }
-            true
-        } else {
-            state.headers.settle()
-        };
-        if headers_changed {
-            state.tapes.iter_mut().for_each(|tape| tape.headers = None);
-        }
         let wire = frame.dts.wire();
         frame.dts = match (frame.kind, frame.role) {
             (_, Role::Metadata | Role::Config) => state.timeline.newest(wire),
@@ -315,6 +304,17 @@ impl Stream {
                 dts
             }
         };
+        let headers_changed = if frame.is_header() {
+            if !state.headers.keep(&frame) {
+                return Ok(());
+            }
+            true
+        } else {
+            state.headers.settle()
+        };
+        if headers_changed {
+            state.tapes.iter_mut().for_each(|tape| tape.headers = None);
+        }
         let seq = state.next_seq;
         state.next_seq += 1;
         if state.backlog.push(seq, &frame, &state.headers) {

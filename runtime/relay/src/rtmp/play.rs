@@ -8,6 +8,7 @@ use crate::{
     await_online::{Online, await_online},
     limits,
     player::{End, Player},
+    tape::index::Sink,
 };
 use media::StreamPath;
 use rtmp::{Status, server::Event, status::code};
@@ -95,8 +96,12 @@ async fn feed(connection: &mut Connection, player: &Player) -> Result<(), Ended>
                 _ => {}
             }
         }
-        if !player.reply(connection.session.output().split().freeze()) {
-            return Err(Ended::Deaf);
+        let reply = connection.session.output().split().freeze();
+        if !reply.is_empty() {
+            if !player.reply(reply) {
+                return Err(Ended::Deaf);
+            }
+            player.wake();
         }
         tokio::select! {
             end = player.ended() => return Err(Ended::Player(end)),
