@@ -184,7 +184,9 @@ pub(crate) fn parts(plan: &Plan) -> Vec<Part> {
     // Shares are of all players, but only those who do not check can stall or dawdle.
     let of_unchecked = |share: f64| share * f64::from(plan.players) / unchecked;
     let mut stalls = Spread::new(of_unchecked(plan.stalled));
-    let mut dawdles = Spread::new(of_unchecked(plan.slow));
+    // Asked only of those who do not stall.
+    let mut dawdles =
+        Spread::new(of_unchecked(plan.slow) / (1.0 - of_unchecked(plan.stalled)).max(1e-9));
     (0..plan.players)
         .map(|number| {
             let manner = if checks.next() {

@@ -12,6 +12,8 @@ pub(super) struct Chunked {
     left: usize,
     /// Whether the next line ends a chunk rather than begins one.
     after_chunk: bool,
+    /// Whether the last chunk, of no bytes, has come; only trailers follow.
+    has_ended: bool,
 }
 
 impl Chunked {
@@ -21,7 +23,7 @@ impl Chunked {
         mut bytes: &[u8],
         body: &mut Vec<u8>,
     ) -> Result<bool, DialogueError> {
-        while !bytes.is_empty() {
+        while !bytes.is_empty() && !self.has_ended {
             if self.left > 0 {
                 let (here, rest) = bytes.split_at(self.left.min(bytes.len()));
                 body.extend_from_slice(here);
@@ -55,11 +57,9 @@ impl Chunked {
                 .ok()
                 .and_then(|digits| usize::from_str_radix(digits.trim(), 16).ok())
                 .ok_or_else(|| broken("a chunk's length is no number"))?;
-            if self.left == 0 {
-                return Ok(true);
-            }
+            self.has_ended = self.left == 0;
         }
-        Ok(false)
+        Ok(self.has_ended)
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
             .map(|byte| chunked.read(&[*byte], &mut body).expect("whole"))
             .collect();
         assert_eq!(body, b"abcde");
-        assert!(ends.contains(&true));
+        assert_eq!(ends.iter().filter(|end| **end).count(), 3);
     }
 
     #[test]
