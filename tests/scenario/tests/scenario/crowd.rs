@@ -1,11 +1,12 @@
 //! Hundreds of players at random moments: each starts at a key frame, all receive the same bytes.
 #![expect(clippy::print_stdout, reason = "a failed run is repeated by its seed")]
 
+use crate::witness::{SOON, STEP_MAX, has_begun, heard_up_to, hears_as, seed};
 use anyhow::{Context, Result, ensure};
 use harness::{
     Clip, Player, Program, Streaming,
     peer::ffmpeg,
-    player::{Heard, ensure_begins_well, ensure_rising, ensure_same_media},
+    player::{ensure_begins_well, ensure_rising, ensure_same_media},
 };
 use serde_json::json;
 use std::time::Duration;
@@ -18,16 +19,6 @@ const JOINS: Duration = Duration::from_secs(12);
 
 /// How many frames everybody still hears together when the last has come: more than two key frames.
 const TOGETHER: usize = 300;
-
-/// How long anything may take that takes milliseconds on an idle machine, on one that is busy with two
-/// hundred players and other tests.
-const SOON: Duration = Duration::from_secs(10);
-
-/// From the publisher's end to the last frame at the last player.
-const LAST_WORD: Duration = Duration::from_secs(10);
-
-/// More than a frame of sound or picture lasts, less than two pictures.
-const STEP_MAX: Duration = Duration::from_millis(60);
 
 /// A name with all that an operator may put into one.
 const STREAM: &str = "live/239.1.1.5:1234";
@@ -142,127 +133,4 @@ async fn two_hundred_players_of_a_real_encoder_receive_the_same_bytes() -> Resul
         }
     }
     Ok(())
-}
-
-/// Waits for a player's first key frame.
-async fn has_begun(player: &Player) -> Result<()> {
-    player
-        .until(SOON, |frames| {
-            frames
-                .iter()
-                .find(|frame| frame.is_key())
-                .context("no key frame yet")
-                .map(drop)
-        })
-        .await
-}
-
-/// All that a player has heard, as soon as that ends with (or goes beyond) `last`.
-async fn heard_up_to(player: &Player, last: &Heard) -> Result<Vec<Heard>> {
-    player
-        .until(LAST_WORD, |frames| {
-            let mut backwards = frames.iter().rev().filter(|frame| frame.is_media());
-            let found = backwards.any(|frame| (frame.kind, frame.hash) == (last.kind, last.hash));
-            let newest = frames.iter().map(|frame| frame.timestamp).max();
-            ensure!(
-                found && newest >= Some(last.timestamp),
-                "not yet at {last:?}"
-            );
-            Ok(frames.to_vec())
-        })
-        .await
-}
-
-/// Fails unless a player began well and from its first key frame on heard what the witness of its
-/// node heard, to the witness's last frame: same bytes, same timestamps, same order, nothing missing.
-async fn hears_as(player: &Player, witness: &[Heard]) -> Result<()> {
-    let last = witness
-        .iter()
-        .rev()
-        .find(|frame| frame.is_media())
-        .context("no witness")?;
-    let heard = heard_up_to(player, last).await?;
-    ensure_begins_well(&heard)?;
-    ensure_follows(witness, &heard)
-}
-
-/// The comparison of [`hears_as`]: it goes on to the end of whichever ends first.
-fn ensure_follows(witness: &[Heard], heard: &[Heard]) -> Result<()> {
-    let media = |frames: &[Heard]| -> Vec<(media::Kind, u32, u64)> {
-        let media = frames.iter().filter(|frame| frame.is_media());
-        media
-            .map(|frame| (frame.kind, frame.timestamp, frame.hash))
-            .collect()
-    };
-    let first = heard
-        .iter()
-        .find(|frame| frame.is_media())
-        .context("nothing was heard")?;
-    ensure!(first.is_key(), "the first frame is no key frame: {first:?}");
-    let (witness, heard) = (media(witness), media(heard));
-    let start = witness.iter().position(|frame| *frame == heard[0]);
-    let start = start.context("the witness never heard its first frame")?;
-    for (place, (expected, found)) in witness[start..].iter().zip(&heard).enumerate() {
-        ensure!(
-            expected == found,
-            "frame {place} is {found:?}, should be {expected:?}"
-        );
-    }
-    Ok(())
-}
-
-/// From the environment, to see a run again; else another one each time.
-fn seed() -> u64 {
-    let given = std::env::var("WEIR_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
-    given.unwrap_or_else(|| fastrand::u64(..))
-}
-
-#[cfg(test)]
-mod own {
-    use super::*;
-    use media::{Kind, Role};
-    use std::time::Instant;
-
-    fn frames() -> Vec<Heard> {
-        let at = Instant::now();
-        (0..40_u32)
-            .map(|place| Heard {
-                kind: Kind::Video,
-                role: if place % 10 == 0 {
-                    Role::Key
-                } else {
-                    Role::Inter
-                },
-                timestamp: place * 40,
-                hash: u64::from(place),
-                body_bytes: 100,
-                at,
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_frame_that_is_lost_late_swapped_or_changed_is_found_out() {
-        let witness = frames();
-        ensure_follows(&witness, &witness[10..]).expect("a late joiner hears the same");
-        let broken: [fn(&mut Vec<Heard>); 4] = [
-            |heard| {
-                heard.remove(5);
-            },
-            |heard| heard[5].timestamp += 1,
-            |heard| heard.swap(5, 6),
-            |heard| heard[5].hash ^= 1,
-        ];
-        for (case, damage) in broken.iter().enumerate() {
-            let mut heard = witness[10..].to_vec();
-            damage(&mut heard);
-            assert!(ensure_follows(&witness, &heard).is_err(), "case {case}");
-        }
-        assert!(
-            ensure_follows(&witness, &witness[11..]).is_err(),
-            "no key frame first"
-        );
-    }
 }

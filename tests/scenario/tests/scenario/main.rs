@@ -8,4 +8,6 @@ mod demo;
 mod forward;
 mod hostile;
 mod journey;
+mod recorded;
 mod restart;
+mod witness;
