@@ -6,7 +6,7 @@
 pub mod ownership;
 pub mod placing;
 
-pub use ownership::{Decision, Facts, Owner, Placement, decide};
+pub use ownership::{Decision, Facts, Owner, Placement, decide, must_leave};
 pub use placing::{Candidate, choose};
 
 use control::Forward;

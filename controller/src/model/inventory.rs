@@ -190,8 +190,9 @@ impl Inventory {
         let Some(node) = self.nodes.get_mut(id).filter(|node| node.is_in(dialogue)) else {
             return;
         };
-        let first = !node.reported;
-        if node.heard(now) {
+        let was_away = node.heard(now);
+        let news = was_away || !node.reported;
+        if was_away {
             self.effects
                 .events
                 .push(New::node(EventKind::NodeBack, id, "it reports again"));
@@ -224,7 +225,7 @@ impl Inventory {
                 self.unsettle(path);
                 self.effects.nodes.insert(id.clone());
             }
-            if first {
+            if news {
                 self.owner_changed(id);
             }
         }
@@ -496,6 +497,9 @@ impl Inventory {
     fn owner_changed(&mut self, id: &NodeId) {
         for path in self.owned.get(id).cloned().unwrap_or_default() {
             self.effects.moved.insert(path.clone());
+            self.effects
+                .nodes
+                .extend(self.sites.get(&path).into_iter().flatten().cloned());
             self.unsettle(path);
         }
         let published = self

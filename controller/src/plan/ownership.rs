@@ -128,22 +128,41 @@ pub fn decide(facts: &Facts, duplicates: Duplicates) -> Decision {
     }
 }
 
-/// The claim that should win.
+/// Whom an origin that publishes the stream has to leave it to; `None` if it need not. Only an owner
+/// that is alive, publishes and stays the owner drives another one out: a publisher that is sent
+/// away while ownership is still being decided would be lost to both.
+pub fn must_leave<'a>(
+    facts: &'a Facts,
+    node: &NodeId,
+    duplicates: Duplicates,
+) -> Option<&'a Placement> {
+    let placement = facts.placement.as_ref()?;
+    let owner = placement
+        .owner
+        .as_ref()
+        .filter(|owner| owner.node != *node)?;
+    let lives = |claim: &Claim| claim.owner == *owner && !claim.suspect;
+    let stays = facts.claims.iter().any(lives) && decide(facts, duplicates) == Decision::Keep;
+    stays.then_some(placement)
+}
+
+/// The claim that should win. That of a suspect origin is old: it is enough to keep a stream, not to
+/// get one.
 fn best<'a>(
     facts: &'a Facts,
     present: Option<&Owner>,
     duplicates: Duplicates,
 ) -> Option<&'a Claim> {
-    facts.claims.iter().max_by(|a, b| {
-        let rank = |claim: &Claim| !claim.suspect;
-        let holds = |claim: &Claim| present == Some(&claim.owner);
-        let later = a.since_unix_ms.cmp(&b.since_unix_ms);
+    let holds = |claim: &Claim| present == Some(&claim.owner);
+    let counts = |claim: &&Claim| !claim.suspect || holds(claim);
+    facts.claims.iter().filter(counts).max_by(|a, b| {
+        let earlier = b.since_unix_ms.cmp(&a.since_unix_ms);
         let by_policy = match duplicates {
-            Duplicates::Refuse => holds(a).cmp(&holds(b)).then(later.reverse()),
-            Duplicates::TakeOver => later.then(holds(a).cmp(&holds(b))),
+            Duplicates::Refuse => holds(a).cmp(&holds(b)).then(earlier),
+            Duplicates::TakeOver => earlier.reverse().then(holds(a).cmp(&holds(b))),
         };
-        rank(a)
-            .cmp(&rank(b))
+        let alive = b.suspect.cmp(&a.suspect);
+        alive
             .then(by_policy)
             .then_with(|| b.owner.node.cmp(&a.owner.node))
     })
@@ -231,7 +250,7 @@ mod tests {
         let a = || Some(owner("a", 1));
         let (live_a, live_b) = (claim("a", 10, false), claim("b", 20, false));
         let (suspect_a, suspect_b) = (claim("a", 10, true), claim("b", 20, true));
-        let table: [Row; 21] = [
+        let table: [Row; 23] = [
             ("nothing", None, Gone, vec![], 0, Refuse, "keep"),
             (
                 "first publish",
@@ -298,6 +317,24 @@ mod tests {
                 0,
                 Refuse,
                 "keep",
+            ),
+            (
+                "suspect and not the owner",
+                None,
+                Gone,
+                vec![suspect_a.clone()],
+                0,
+                Refuse,
+                "keep",
+            ),
+            (
+                "ended at b, a is suspect",
+                owned(Some(owner("b", 1)), 2),
+                Ended,
+                vec![suspect_a.clone()],
+                0,
+                Refuse,
+                "nobody@2",
             ),
             ("missing", owned(a(), 3), Missing, vec![], 0, Refuse, "keep"),
             (
@@ -390,6 +427,48 @@ mod tests {
                 seen: Epoch(seen),
             };
             assert_eq!(said(&facts, duplicates), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_a_live_owner_that_stays_drives_another_origin_out() {
+        use Duplicates::{Refuse, TakeOver};
+        use OwnerIs::{Ended, Publishing, Unheard};
+        let (live_a, live_b) = (claim("a", 10, false), claim("b", 20, false));
+        let both = vec![live_a.clone(), live_b.clone()];
+        for (name, owner_is, claims, duplicates, leaves) in [
+            ("duplicate", Publishing, both.clone(), Refuse, true),
+            ("about to take over", Publishing, both, TakeOver, false),
+            (
+                "suspect owner",
+                Publishing,
+                vec![claim("a", 10, true), live_b.clone()],
+                Refuse,
+                false,
+            ),
+            (
+                "owner not heard yet",
+                Unheard,
+                vec![live_b.clone()],
+                Refuse,
+                false,
+            ),
+            ("about to move", Ended, vec![live_b], Refuse, false),
+        ] {
+            let placement = owned(Some(owner("a", 1)), 1);
+            let facts = Facts {
+                placement,
+                owner_is,
+                claims,
+                seen: Epoch::NONE,
+            };
+            let b = must_leave(&facts, &owner("b", 1).node, duplicates);
+            assert_eq!(b.is_some(), leaves, "{name}");
+            assert_eq!(
+                must_leave(&facts, &owner("a", 1).node, duplicates),
+                None,
+                "{name}"
+            );
         }
     }
 

@@ -1,9 +1,15 @@
 //! Streams are found where they are published, by everybody, at once, and by nobody else.
 
-use super::world::{Node, PATIENCE, at, config, eventually, happens, path, start};
+use super::world::{Node, PATIENCE, at, config, events, eventually, happens, path, start};
 use agent::{Epoch, Role};
 use controller::config::DuplicatesRule;
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edge_that_asked_before_the_publish_is_told_within_milliseconds() {
@@ -132,6 +138,45 @@ async fn a_stream_moves_when_its_origin_is_gone_and_it_is_published_at_another()
         (origins.len() == 1 && origins[0].node.as_str() == "two").then_some(())
     })
     .await;
+    controller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_origin_that_takes_over_from_a_killed_one_is_never_told_to_leave() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let controller = start(&config(dir.path())).await;
+    let grpc = controller.grpc_address();
+    let (two, edge) = (Node::origin("two", &[grpc]), Node::edge("edge", &[grpc]));
+    two.is_connected().await;
+    let told_to_leave = Arc::new(AtomicBool::new(false));
+    let (mut desired, told) = (two.agent.desired(), Arc::clone(&told_to_leave));
+    tokio::spawn(async move {
+        while desired.changed().await.is_ok() {
+            if !desired.borrow_and_update().leave.is_empty() {
+                told.store(true, Ordering::Relaxed);
+            }
+        }
+    });
+    for round in 0..5 {
+        let (name, origin) = (format!("cam{round}"), format!("one{round}"));
+        // A runtime of its own, so that it can vanish without a goodbye.
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let one = {
+            let _on_it = runtime.enter();
+            Node::origin(&origin, &[grpc])
+        };
+        one.publishes(&name);
+        edge.finds(&name, &origin).await;
+        runtime.shutdown_background();
+        happens(&controller, "node.suspect", &origin).await;
+        two.publishes(&name);
+        assert_eq!(edge.finds(&name, "two").await.epoch, Epoch(2));
+    }
+    assert!(!told_to_leave.load(Ordering::Relaxed));
+    let moves = events(&controller)
+        .into_iter()
+        .filter(|(kind, ..)| kind == "stream.moved");
+    assert_eq!(moves.count(), 5, "each stream moved once");
     controller.stop().await;
 }
 

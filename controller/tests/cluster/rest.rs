@@ -14,7 +14,7 @@ async fn a_stream_is_shown_with_its_origin_edges_media_and_players() {
         stream.players = 1;
         stream.bits_per_second = 600_000;
         stream.video = Some(Video {
-            codec: "avc".into(),
+            codec: "h264".into(),
             width: 1280,
             height: 720,
             fps_milli: 25_000,
@@ -45,7 +45,7 @@ async fn a_stream_is_shown_with_its_origin_edges_media_and_players() {
         ("bits_per_second", json!(600_000)),
         (
             "video",
-            json!({"codec": "avc", "width": 1280, "height": 720, "fps": 25.0}),
+            json!({"codec": "h264", "width": 1280, "height": 720, "fps": 25.0}),
         ),
         (
             "audio",

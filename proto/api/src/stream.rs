@@ -77,8 +77,8 @@ pub enum Arrival {
 /// The picture. What is not known is left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Video {
-    /// `avc`, `hevc`, `av1`, …
-    #[schema(example = "avc")]
+    /// `h264`, `h265`, `av1`, …
+    #[schema(example = "h264")]
     pub codec: String,
     /// In pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -63,7 +63,7 @@ impl Arrival {
 /// The picture; a number that is not known is 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Video {
-    /// `avc`, `hevc`, `av1`, …
+    /// `h264`, `h265`, `av1`, …
     pub codec: String,
     /// In pixels.
     pub width: u32,
@@ -275,7 +275,7 @@ mod tests {
             players: 3,
             bits_per_second: 600_000,
             video: Some(Video {
-                codec: "avc".into(),
+                codec: "h264".into(),
                 width: 1280,
                 height: 720,
                 fps_milli: 29_970,

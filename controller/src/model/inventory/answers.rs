@@ -2,10 +2,8 @@
 //! what the API shows.
 
 use super::{Health, Inventory, Node, Now};
-use crate::plan::{Candidate, Placement, Policy};
-use control::{
-    Arrival, Desired, Generation, Leave, Location, NodeId, Owned, Role, StreamReport, Upstream,
-};
+use crate::plan::{self, Candidate, Placement, Policy};
+use control::{Arrival, Desired, Leave, Location, NodeId, Owned, Role, StreamReport, Upstream};
 use media::StreamPath;
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -64,7 +62,6 @@ impl Inventory {
         else {
             return desired;
         };
-        desired.generation = Generation::default();
         desired.forwards = policy.forwards.clone();
         for path in self.owned.get(id).into_iter().flatten() {
             let placement = self.placements.get(path).map(|stored| &stored.placement);
@@ -78,29 +75,18 @@ impl Inventory {
                 });
             }
         }
-        for stream in node
-            .streams
-            .values()
-            .filter(|s| s.arrival == Arrival::Published)
-        {
-            let placement = self
-                .placements
-                .get(&stream.path)
-                .map(|stored| &stored.placement);
-            if let Some(Placement {
-                owner: Some(owner),
-                epoch,
-                ..
-            }) = placement
-                && owner.node != *id
-            {
-                let reason = format!("{} owns it", owner.node);
-                let (path, owner) = (stream.path.clone(), owner.node.clone());
+        let published = |stream: &&StreamReport| stream.arrival == Arrival::Published;
+        for stream in node.streams.values().filter(published) {
+            let facts = self.facts(&stream.path);
+            let Some(placement) = plan::must_leave(&facts, id, policy.duplicates) else {
+                continue;
+            };
+            if let Some(owner) = &placement.owner {
                 desired.leave.push(Leave {
-                    path,
-                    owner,
-                    epoch: *epoch,
-                    reason,
+                    path: stream.path.clone(),
+                    owner: owner.node.clone(),
+                    epoch: placement.epoch,
+                    reason: format!("{} owns it", owner.node),
                 });
             }
         }

@@ -181,22 +181,56 @@ fn a_stream_that_is_published_elsewhere_moves_at_once_when_its_owner_is_suspect(
         .inventory
         .ended(&a.node, DialogueId(1), false, "killed", now);
     world.report(&b, 2, &["s"], 1);
+    let desired = world.inventory.desired(&b.node, &Default::default());
+    assert!(
+        desired.leave.is_empty(),
+        "sent away while it is about to be the owner"
+    );
     world.settle();
     assert_eq!(world.located("s"), "b@2");
+
+    // What the silent one last said does not get it the stream back.
+    world.report(&b, 2, &[], 1);
+    world.settle();
+    assert_eq!(world.located("s"), "-@2");
+    world.report(&b, 2, &["s"], 1);
+    world.settle();
+    assert_eq!(world.located("s"), "b@3");
 
     // The old owner was only paused: it has to leave the stream.
     world.register(&a, 3, 2);
     world.report(&a, 3, &["s"], 2);
     world.settle();
-    assert_eq!(world.located("s"), "b@2");
+    assert_eq!(world.located("s"), "b@3");
     let desired = world.inventory.desired(&a.node, &Default::default());
     assert_eq!((desired.owned.len(), desired.leave.len()), (0, 1));
     assert_eq!(
         (desired.leave[0].owner.as_str(), desired.leave[0].epoch),
-        ("b", Epoch(2))
+        ("b", Epoch(3))
     );
     let desired = world.inventory.desired(&b.node, &Default::default());
     assert_eq!((desired.owned.len(), desired.leave.len()), (1, 0));
+}
+
+#[test]
+fn a_silent_origin_that_speaks_again_gets_back_what_nobody_took() {
+    let mut world = World::new();
+    let (a, b) = (origin("a", 1), origin("b", 1));
+    world.register(&a, 1, 0);
+    world.register(&b, 2, 0);
+    world.report(&a, 1, &["s"], 0);
+    world.report(&b, 2, &[], 3);
+    world.settle();
+    let now = world.at(4);
+    world.inventory.tick(now);
+    world.report(&b, 2, &["s"], 4);
+    world.settle();
+    world.report(&b, 2, &[], 5);
+    world.settle();
+    assert_eq!(world.located("s"), "-@2");
+    world.report(&a, 1, &["s"], 6);
+    world.settle();
+    assert_eq!(world.located("s"), "a@3");
 }
 
 #[test]
