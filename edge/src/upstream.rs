@@ -11,6 +11,8 @@
 mod pull;
 mod race;
 mod sources;
+#[cfg(test)]
+mod tests;
 
 use garde::Validate;
 use media::StreamPath;

@@ -1,6 +1,8 @@
 //! Where a player starts, over every way to play.
 
-use crate::support::{Player, Server, Way, flv_player::FlvPlayer, words};
+use crate::support::{
+    Player, Server, Way, flv_player::FlvPlayer, rtmp_client::RtmpClient, until, words,
+};
 use relay::settings::Settings;
 use rtmp::{client::Purpose, status::code};
 use std::time::{Duration, Instant};
@@ -97,7 +99,7 @@ async fn sound_alone_can_be_joined_after_a_publisher_with_pictures() {
         player.expects("m1@0 v@0 a1@0 k1@0 s1@10").await;
     }
     first.close().await;
-    crate::support::until("the first to end", || !server.is_online("a")).await;
+    until("the first to end", || !server.is_online("a")).await;
     let mut second = server.publish("a").await;
     second.send("m2 a2 s2@0 s3@23").await;
     for player in &mut players {
@@ -185,7 +187,7 @@ async fn a_player_that_comes_before_its_publisher_starts_when_it_comes() {
             player.words(4).await
         };
         let published = async {
-            crate::support::until("the player", || server.players(&name) == 1).await;
+            until("the player", || server.players(&name) == 1).await;
             let mut publisher = server.publish(&name).await;
             publisher.send("m v k1@0 p1@40").await;
             publisher
@@ -209,7 +211,7 @@ async fn who_plays_what_nobody_publishes_is_told_so_after_a_wait() {
     assert!(player.head.starts_with("HTTP/1.1 404 "), "{}", player.head);
     let waited = began.elapsed();
     assert!(waited >= Duration::from_millis(200), "{waited:?}");
-    crate::support::until("the stream to be forgotten", || {
+    until("the stream to be forgotten", || {
         server.relay.hub().streams().is_empty()
     })
     .await;
@@ -217,7 +219,7 @@ async fn who_plays_what_nobody_publishes_is_told_so_after_a_wait() {
 
 async fn rtmp_refusal(server: &Server, name: &str) -> String {
     let url = server.url(name);
-    let opened = crate::support::rtmp_client::RtmpClient::open(&url, Purpose::Play).await;
+    let opened = RtmpClient::open(&url, Purpose::Play).await;
     match opened {
         Ok(_) => panic!("nobody publishes {name}"),
         Err(status) => status.code.into_owned(),
@@ -255,8 +257,7 @@ async fn two_hundred_players_at_random_moments_get_the_same_from_a_key_frame_on(
             players.spawn(async move {
                 let mut player = match way {
                     Way::Rtmp => {
-                        let opened =
-                            crate::support::rtmp_client::RtmpClient::open(&url, Purpose::Play);
+                        let opened = RtmpClient::open(&url, Purpose::Play);
                         Player::Rtmp(Box::new(opened.await.expect("it is published")))
                     }
                     Way::Flv => Player::Flv(Box::new(FlvPlayer::open(address, "a").await)),
@@ -274,7 +275,7 @@ async fn two_hundred_players_at_random_moments_get_the_same_from_a_key_frame_on(
         }
     }
     let all = PLAYERS as u32;
-    crate::support::until("everybody", || server.players("a") >= all).await;
+    until("everybody", || server.players("a") >= all).await;
     publisher.send("pend@90000000").await;
     let mut longest = Vec::new();
     let mut flv = Vec::new();
@@ -309,4 +310,26 @@ async fn two_hundred_players_at_random_moments_get_the_same_from_a_key_frame_on(
     for (way, bytes) in flv {
         assert!(longest.ends_with(&tags(&bytes)), "{way:?} got other bytes");
     }
+}
+
+#[tokio::test]
+async fn a_player_that_pauses_goes_on_live_at_a_key_frame() {
+    let server = Server::start(Settings::default());
+    let mut publisher = server.publish("a").await;
+    publisher.send("v k1@0").await;
+    let opened = RtmpClient::open(&server.url("a"), Purpose::Play).await;
+    let mut client = opened.expect("somebody publishes it");
+    for expected in ["v@0", "k1@0"] {
+        assert_eq!(client.frame().await.as_deref(), Some(expected));
+    }
+    client.pause(true).await;
+    publisher.send("p1@40 k2@80 p2@120").await;
+    server.has_received("a", 4).await;
+    // Sent together with a second pause: commands that come at once are obeyed at once.
+    client.pause(true).await;
+    client.pause(false).await;
+    let mut player = Player::Rtmp(Box::new(client));
+    player.expects("v@0 k2@80 p2@120").await;
+    publisher.send("p3@160").await;
+    player.expects("p3@160").await;
 }

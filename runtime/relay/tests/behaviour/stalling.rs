@@ -6,11 +6,17 @@ use crate::support::{
     rtmp_client::{RtmpClient, narrow_socket},
     soon, until, words,
 };
-use relay::settings::Settings;
+use relay::{
+    hub::{PublisherInfo, PublisherKind},
+    settings::Settings,
+};
 use service::config::Duration;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::{Instant, SystemTime},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -187,4 +193,66 @@ async fn a_shard_is_not_held_up_by_a_stranger_who_floods_it_with_pings() {
     soon("the server to hang up on it", flood).await;
     camera.shoot(1).await;
     camera.finish().await;
+}
+
+#[tokio::test]
+async fn a_shard_that_falls_behind_goes_on_at_a_key_frame() {
+    let server = Server::start(Settings::default());
+    let info = PublisherInfo {
+        peer: None,
+        origin: PublisherKind::Publish,
+        upstream: None,
+        since: SystemTime::now(),
+    };
+    let hub = server.relay.hub();
+    let publisher = hub.publish(&Server::path("a"), info).expect("nobody does");
+    let publish = |word: &str| {
+        let spoken = words::speak(word);
+        let dts = media::MediaTime::from_millis(spoken.timestamp.into());
+        let frame = flv::frame(spoken.kind, dts, spoken.body).expect("a good frame");
+        publisher
+            .publish(frame, Instant::now())
+            .expect("it is ours");
+    };
+    publish("m");
+    publish("v");
+    publish(&picture(0));
+    let mut players = Vec::new();
+    for way in Way::ALL {
+        let mut player = server.play(way, "a").await;
+        player.expects("m@0 v@0 k0@0").await;
+        players.push(player);
+    }
+    // Both shards stand still while more comes than their inboxes hold.
+    let last = relay::limits::INBOX_PIECES_MAX as u32 + 5 * GOP;
+    let mut held = Vec::new();
+    for shard in 0..server.relay.shards().count() {
+        let (hold, released) = std::sync::mpsc::sync_channel::<()>(1);
+        let (stands, standing) = std::sync::mpsc::sync_channel(1);
+        let stood = server.relay.shards().run_on(shard, move |_| {
+            stands.send(()).expect("the test waits");
+            // An error means that the test lets go.
+            let _ = released.recv();
+        });
+        stood.expect("an idle shard");
+        standing.recv().expect("the shard stands still");
+        held.push(hold);
+    }
+    for number in 1..=last {
+        publish(&picture(number));
+    }
+    drop(held);
+    publish(&format!("pend@{}", (last + 1) * 40));
+    let newest_key = last - last % GOP;
+    for player in &mut players {
+        let words = player.words_until("pend").await;
+        let skip = words.iter().position(|word| words::is_header(word));
+        let (before, after) = words.split_at(skip.expect("it has fallen behind"));
+        for (number, word) in (1..).zip(before) {
+            assert_eq!(*word, picture(number), "whole until it skips");
+        }
+        let mut expected = vec!["m@0".to_owned(), "v@0".to_owned()];
+        expected.extend((newest_key..=last).map(picture));
+        assert_eq!(after, expected);
+    }
 }

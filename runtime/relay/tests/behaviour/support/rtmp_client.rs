@@ -1,9 +1,14 @@
 //! A small RTMP client: publishes words, plays words.
 
 use super::{soon, words};
+use bytes::BytesMut;
 use rtmp::{
     Status, Url,
+    chunk::{MessageHeader, write_message},
     client::{Config, Event, Purpose, Session},
+    command::{Call, Command},
+    message::type_id::COMMAND_AMF0,
+    status::code,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -109,6 +114,36 @@ impl RtmpClient {
         let ended = async { while self.event().await.is_some() {} };
         soon("the server to hang up", ended).await;
         self.refusal.take()
+    }
+
+    /// Asks the server to send no media for now, and waits until it says that it does so; or to go on.
+    pub(crate) async fn pause(&mut self, paused: bool) {
+        let position_ms = 0.0;
+        let call = Call::Pause {
+            paused,
+            position_ms,
+        };
+        let mut payload = BytesMut::new();
+        Command::new(0.0, call).write(&mut payload);
+        let header = MessageHeader {
+            timestamp: 0,
+            type_id: COMMAND_AMF0,
+            message_stream_id: self.session.message_stream_id(),
+        };
+        let chunk_size = self.session.chunk_size() as usize;
+        write_message(self.session.output(), 3, &header, &payload, chunk_size);
+        self.flush().await;
+        let said = async {
+            while let Some(event) = self.event().await {
+                if matches!(event, Event::Status(status) if status.code == code::PAUSE_NOTIFY) {
+                    return;
+                }
+            }
+            panic!("the server hung up");
+        };
+        if paused {
+            soon("the pause", said).await;
+        }
     }
 
     /// Says goodbye and hangs up.
