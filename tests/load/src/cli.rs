@@ -1,4 +1,5 @@
 //! The command line's own parts.
 
+pub(crate) mod compare;
 pub(crate) mod options;
-pub(crate) mod progress;
+mod progress;

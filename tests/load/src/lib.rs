@@ -8,6 +8,8 @@
 //! * [`footage`] and [`mod@stamp`]: what publishers send, and how a player can tell what became of it.
 //! * [`check`]: what a checked player demands.
 //! * [`process`]: what a server process costs.
+//! * [`compare`]: the same load on several servers in turn; [`server`] starts them, [`floor`] is the
+//!   least that any can cost.
 //! * [`target`], [`clock`], [`histogram`], [`limits`]: URLs, time, quantiles, bounds.
 //!
 //! Few threads and an epoll each, no task a connection: a player that only discards costs the
@@ -30,8 +32,10 @@
 
 pub mod check;
 pub mod clock;
+pub mod compare;
 mod crowd;
 mod dialogue;
+pub mod floor;
 pub mod footage;
 pub mod histogram;
 pub mod limits;
@@ -39,6 +43,7 @@ pub mod plan;
 pub mod process;
 pub mod report;
 pub mod run;
+pub mod server;
 pub mod stamp;
 pub mod target;
 

@@ -2,13 +2,13 @@
 //!
 //! In reading order:
 //!
-//! * [`options`]: what all subcommands share, and how it becomes a plan.
-//! * [`cli::progress`]: a bar while a run goes on.
+//! * [`options`]: `play`, `publish`, `mix`; what all subcommands share, and how it becomes a plan.
+//! * [`compare`]: `compare` and `floor`, which start the servers themselves.
 
 mod cli;
 
 use clap::{Parser, Subcommand};
-use cli::options;
+use cli::{compare, options};
 use std::process::ExitCode;
 
 /// Put load on a live server, Weir or another, and measure it: players over RTMP, HTTP-FLV and
@@ -33,6 +33,13 @@ enum Command {
     Publish(options::Publish),
     /// Publish and play: measures latency, gaps and checksums from end to end.
     Mix(options::Mix),
+    /// Load Weir, a peer and a bare loop in turn, and show them side by side.
+    Compare(compare::Compare),
+    /// Load a bare loop of `send`: what no server on this machine can undercut.
+    Floor(compare::Floor),
+    /// The bare loop itself; `floor` and `compare` start it.
+    #[command(hide = true)]
+    FloorServer(compare::FloorServer),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +47,9 @@ fn main() -> ExitCode {
         Command::Play(options) => options.run(),
         Command::Publish(options) => options.run(),
         Command::Mix(options) => options.run(),
+        Command::Compare(options) => options.run(),
+        Command::Floor(options) => options.run(),
+        Command::FloorServer(options) => options.run(),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -49,6 +49,42 @@ pub fn cost_of(pids: &[u32]) -> io::Result<Cost> {
     Ok(sum)
 }
 
+/// `pid` and all processes that come of it, by their parents.
+///
+/// # Errors
+/// If it is gone, or `/proc` cannot be read.
+pub fn family(pid: u32) -> io::Result<Vec<u32>> {
+    fs::metadata(format!("/proc/{pid}"))?;
+    let mut parents = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Some(child) = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        // Whoever ends while we look is no child any more.
+        let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        if let Some(parent) = parent(&stat) {
+            parents.push((parent, child));
+        }
+    }
+    let mut family: Vec<u32> = vec![pid];
+    let mut known = 0;
+    while let Some(elder) = family.get(known).copied() {
+        known += 1;
+        let children = parents.iter().filter(|(parent, _)| *parent == elder);
+        family.extend(children.map(|(_, child)| *child));
+    }
+    Ok(family)
+}
+
+fn parent(stat: &str) -> Option<u32> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(1)?.parse().ok()
+}
+
 fn read(pid: u32) -> io::Result<Cost> {
     let folder = PathBuf::from(format!("/proc/{pid}"));
     let stat = fs::read_to_string(folder.join("stat"))?;
@@ -91,6 +127,7 @@ mod tests {
         let stat = "12 (a) 1 (b) S 1 2 3 4 5 6 7 8 9 10 111 222 0 0";
         assert_eq!(cpu_ticks(stat), Some((111, 222)));
         assert_eq!(cpu_ticks("12 (x"), None);
+        assert_eq!(parent("12 (a) 1 (b) S 77 2 3"), Some(77));
     }
 
     #[test]

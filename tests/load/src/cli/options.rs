@@ -3,7 +3,7 @@
 use super::progress::Bar;
 use anyhow::Context;
 use clap::{ArgAction, Args};
-use load::{Footage, Plan, Report, Target, report::table};
+use load::{Footage, Plan, Target, report::table};
 use std::{
     fs,
     io::{self, Write},
@@ -22,6 +22,8 @@ pub(crate) struct Play {
     #[command(flatten)]
     run: Run,
     #[command(flatten)]
+    watched: Watched,
+    #[command(flatten)]
     output: Output,
 }
 
@@ -35,6 +37,8 @@ pub(crate) struct Publish {
     media: Media,
     #[command(flatten)]
     run: Run,
+    #[command(flatten)]
+    watched: Watched,
     #[command(flatten)]
     output: Output,
 }
@@ -51,6 +55,8 @@ pub(crate) struct Mix {
     players: Players,
     #[command(flatten)]
     run: Run,
+    #[command(flatten)]
+    watched: Watched,
     #[command(flatten)]
     output: Output,
 }
@@ -156,7 +162,7 @@ impl Players {
     }
 }
 
-/// How long, with what, and whom to look at.
+/// How long, and with what.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// How long to measure.
@@ -165,9 +171,6 @@ pub(crate) struct Run {
     /// From the last join to the first measured second.
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     warm_up: Duration,
-    /// A process of the server, to report its CPU time, memory and descriptors; may be repeated.
-    #[arg(long = "pid", value_name = "PID")]
-    pids: Vec<u32>,
     /// Threads of the generator: the first publishes and checks, the others discard.
     #[arg(long, value_name = "N", default_value_t = 2)]
     threads: u32,
@@ -180,10 +183,17 @@ impl Run {
     pub(crate) fn fill(&self, plan: &mut Plan) {
         plan.measure = self.seconds;
         plan.warm_up = self.warm_up;
-        plan.pids.clone_from(&self.pids);
         plan.threads = self.threads;
         plan.drain_interval = Duration::from_millis(self.drain_every);
     }
+}
+
+/// Whom to look at.
+#[derive(Debug, Args)]
+pub(crate) struct Watched {
+    /// A process of the server, to report its CPU time, memory and descriptors; may be repeated.
+    #[arg(long = "pid", value_name = "PID")]
+    pids: Vec<u32>,
 }
 
 /// Where the report goes.
@@ -243,13 +253,8 @@ impl Output {
             Form::Table => table::plain(&report),
         };
         self.show(&text, &json)?;
-        Ok(is_good(&report))
+        Ok(report.is_clean())
     }
-}
-
-/// Whether the run was what was wanted; where not, the report says why.
-fn is_good(report: &Report) -> bool {
-    report.is_clean()
 }
 
 impl Play {
@@ -260,6 +265,7 @@ impl Play {
         };
         self.players.fill(&mut plan);
         self.run.fill(&mut plan);
+        plan.pids.clone_from(&self.watched.pids);
         self.output.carry_out(&plan)
     }
 }
@@ -272,6 +278,7 @@ impl Publish {
         };
         self.media.fill(&mut plan);
         self.run.fill(&mut plan);
+        plan.pids.clone_from(&self.watched.pids);
         self.output.carry_out(&plan)
     }
 }
@@ -285,6 +292,7 @@ impl Mix {
         self.media.fill(&mut plan);
         self.players.fill(&mut plan);
         self.run.fill(&mut plan);
+        plan.pids.clone_from(&self.watched.pids);
         self.output.carry_out(&plan)
     }
 }

@@ -38,6 +38,12 @@ impl Bar {
         }
     }
 
+    /// What stands before the stage from now on.
+    pub(crate) fn titled(mut self, title: &str) -> Self {
+        self.prefix = format!("{title}: ");
+        self
+    }
+
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();

@@ -1,0 +1,131 @@
+//! The floor: a bare loop that sends bytes to many sockets in pieces, and does nothing else.
+//!
+//! What a server costs above it is the server's own; below it nobody gets who calls `send` once a
+//! piece and player on this machine. It reads nothing, keeps nothing and knows no protocol.
+
+use crate::{clock::Moment, footage::Footage};
+use rustix::{
+    io::Errno,
+    net::{SendFlags, send},
+};
+use std::{
+    io,
+    net::{TcpListener, TcpStream},
+    time::Duration,
+};
+
+/// Behind by more than this, the loop gives up what it owes and goes on from now.
+const DEBT_MAX: Duration = Duration::from_secs(1);
+
+/// Different pieces that are sent in turn, as a stream's are.
+const PIECES: usize = 16;
+
+/// What the loop sends to each socket.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pieces {
+    /// Length of each.
+    pub bytes: u32,
+    /// Bits to each socket in a second.
+    pub bits_per_second: u32,
+}
+
+impl Pieces {
+    /// A frame each.
+    pub fn of(footage: &Footage) -> Self {
+        Self {
+            bytes: footage.mean_bytes() as u32,
+            bits_per_second: footage.bits_per_second,
+        }
+    }
+
+    /// From one piece to the next.
+    pub fn interval(&self) -> Duration {
+        let bits = f64::from(self.bytes.max(1)) * 8.0;
+        Duration::from_secs_f64(bits / f64::from(self.bits_per_second.max(1)))
+    }
+}
+
+/// Sends `pieces` to everybody who connects, until `goes_on` says no.
+///
+/// A socket that is full misses the rest of a piece; one that is broken is forgotten.
+///
+/// # Errors
+/// If the listener fails.
+pub fn serve(listener: &TcpListener, pieces: Pieces, goes_on: impl Fn() -> bool) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let length = pieces.bytes.max(1) as usize;
+    let contents: Vec<Vec<u8>> = (0..PIECES)
+        .map(|number| vec![number as u8; length])
+        .collect();
+    let interval = pieces.interval();
+    let mut sockets: Vec<TcpStream> = Vec::new();
+    let mut due = Moment::now();
+    for content in contents.iter().cycle() {
+        if !goes_on() {
+            break;
+        }
+        accept_all(listener, &mut sockets)?;
+        sockets.retain(|socket| {
+            match send(socket, content, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+                Ok(_) | Err(Errno::AGAIN) => true,
+                Err(_) => false,
+            }
+        });
+        due = due + interval;
+        let now = Moment::now();
+        if now.since(due) > DEBT_MAX {
+            due = now;
+        }
+        std::thread::sleep(due.since(now));
+    }
+    Ok(())
+}
+
+fn accept_all(listener: &TcpListener, sockets: &mut Vec<TcpStream>) -> io::Result<()> {
+    loop {
+        match listener.accept() {
+            Ok((socket, _)) => {
+                socket.set_nodelay(true)?;
+                sockets.push(socket);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            // Whoever hung up before we looked.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn everybody_gets_the_rate_that_was_asked_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let pieces = Pieces {
+            bytes: 1_000,
+            bits_per_second: 800_000,
+        };
+        assert_eq!(pieces.interval(), Duration::from_millis(10));
+        let began = Moment::now();
+        let long = Duration::from_millis(600);
+        let server = std::thread::spawn(move || {
+            serve(&listener, pieces, || Moment::now().since(began) < long)
+        });
+        let mut players = [(); 2].map(|()| TcpStream::connect(address).expect("it listens"));
+        let mut received = Vec::new();
+        for player in &mut players {
+            let mut bytes = Vec::new();
+            player.read_to_end(&mut bytes).expect("bytes until the end");
+            received.push(bytes.len());
+        }
+        server.join().expect("it ends").expect("it listens");
+        for bytes in received {
+            // 60 pieces, or fewer on a machine that is busy.
+            assert!((10_000..=62_000).contains(&bytes), "{bytes}");
+        }
+    }
+}
