@@ -39,3 +39,7 @@ pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The head of a request to such a port, cookies and all; also how much hyper reads ahead.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// Descriptors that a process asks for: some 20,000 connections and files, with room; also the most
+/// that Linux gives by default (`fs.nr_open`).
+pub const DESCRIPTORS_MAX: u64 = 1 << 20;

@@ -10,6 +10,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use axum::Router;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
     Common, Drain, Readiness,
@@ -154,6 +155,7 @@ where
             .map(|file| tracing::field::display(file.display())),
         "starts"
     );
+    take_descriptors();
     match start(program, config, main) {
         Ok(()) => {
             tracing::info!(program = program.name, "ends");
@@ -202,6 +204,30 @@ where
     });
     runtime.shutdown_timeout(limits::STOP_GRACE);
     ended
+}
+
+/// A connection is a descriptor, and shells and systemd give a thousand at first: takes as many as the
+/// system allows.
+fn take_descriptors() {
+    let given = getrlimit(Resource::Nofile);
+    let wanted = given
+        .maximum
+        .unwrap_or(u64::MAX)
+        .min(limits::DESCRIPTORS_MAX);
+    if given.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let limit = Rlimit {
+        current: Some(wanted),
+        ..given
+    };
+    match setrlimit(Resource::Nofile, limit) {
+        Ok(()) => tracing::debug!(descriptors = wanted, "the descriptor limit is raised"),
+        Err(error) => {
+            let descriptors = given.current;
+            tracing::warn!(%error, descriptors, wanted, "the descriptor limit stays as it is");
+        }
+    }
 }
 
 fn printed<C: config::Config>(args: &Common) -> Option<String> {

@@ -33,9 +33,12 @@ impl Idle {
     /// Starts it with `variables`, and waits until its log says where it listens.
     fn start(variables: &[(&str, &str)]) -> Self {
         let mut command = idle();
-        command
-            .envs(variables.iter().copied())
-            .stderr(Stdio::piped());
+        command.envs(variables.iter().copied());
+        Self::start_by(command)
+    }
+
+    fn start_by(mut command: Command) -> Self {
+        command.stderr(Stdio::piped());
         let mut child = command.spawn().expect("idle starts");
         let log = BufReader::new(child.stderr.take().expect("piped"));
         let mut lines = log.lines();
@@ -103,6 +106,25 @@ impl Drop for Idle {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+#[test]
+fn a_process_takes_as_many_descriptors_as_it_may() {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "ulimit -Sn 100 && exec \"$0\""])
+        .arg(idle().get_program())
+        .stdin(Stdio::null());
+    let idle = Idle::start_by(shell);
+    let limits =
+        std::fs::read_to_string(format!("/proc/{}/limits", idle.child.id())).expect("Linux tells");
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .expect("there is one");
+    let [soft, hard] = [3, 4].map(|word| line.split_whitespace().nth(word).expect("a number"));
+    let raised = 1 << 20;
+    assert!(soft == hard || soft.parse() == Ok(raised), "{line}");
 }
 
 #[test]
