@@ -182,6 +182,11 @@ impl Stream {
         self.state.lock().carries
     }
 
+    /// The number of the piece that comes next.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.state.lock().next_seq
+    }
+
     /// Begins to read in `format`: everything since the last key frame, and all that follows.
     pub(crate) fn attach(&self, format: &'static Format) -> Attached {
         let (sender, inbox) = mpsc::channel(limits::INBOX_PIECES_MAX);

@@ -130,12 +130,33 @@ async fn copy(
         }
     };
     if copied.is_ok() {
-        send_all(&mut client, stream, &mut subscriber);
-        client.session.close();
-        let _unsaid = time::timeout(limits::FAREWELL_TIMEOUT, client.flush()).await;
+        let finishing = finish(&mut client, stream, &mut subscriber);
+        let _unsaid = time::timeout(limits::FAREWELL_TIMEOUT, finishing).await;
         tracing::info!(stream = %stream.path(), to = %target, "forward ended with its stream");
     }
     copied
+}
+
+/// Sends what the publisher had sent when it went, some of which may still be on its way to this shard,
+/// and says goodbye.
+async fn finish(
+    client: &mut Client,
+    stream: &Stream,
+    subscriber: &mut Subscriber,
+) -> Result<(), ClientError> {
+    let end = stream.next_seq();
+    while !subscriber.has_reached(end) {
+        let has_room = client.session.output().len() < limits::FORWARD_BYTES_MAX;
+        tokio::select! {
+            piece = subscriber.next(), if has_room => match piece {
+                Some(piece) => send(client, stream, piece),
+                None => break,
+            },
+            turned = client.turn() => turned?,
+        }
+    }
+    client.session.close();
+    Ok(client.flush().await?)
 }
 
 fn send_all(client: &mut Client, stream: &Stream, subscriber: &mut Subscriber) {

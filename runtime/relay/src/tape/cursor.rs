@@ -288,6 +288,12 @@ impl Subscriber {
         Poll::Pending
     }
 
+    /// Whether everything before piece `seq` was read; or nothing is, until a key frame comes.
+    pub(crate) fn has_reached(&self, seq: u64) -> bool {
+        let position = self.signal.cursor.get().position();
+        self.headers.is_empty() && position.is_none_or(|position| position >= seq)
+    }
+
     /// The next piece, if it is there.
     pub fn try_next(&mut self) -> Option<Piece> {
         if let Some(header) = self.headers.pop_front() {

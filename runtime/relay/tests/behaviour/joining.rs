@@ -314,7 +314,7 @@ async fn two_hundred_players_at_random_moments_get_the_same_from_a_key_frame_on(
 
 #[tokio::test]
 async fn a_player_that_pauses_goes_on_live_at_a_key_frame() {
-    let server = Server::start(Settings::default());
+    let server = Server::start_on_one_shard(Settings::default());
     let mut publisher = server.publish("a").await;
     publisher.send("v k1@0").await;
     let opened = RtmpClient::open(&server.url("a"), Purpose::Play).await;
@@ -322,9 +322,10 @@ async fn a_player_that_pauses_goes_on_live_at_a_key_frame() {
     for expected in ["v@0", "k1@0"] {
         assert_eq!(client.frame().await.as_deref(), Some(expected));
     }
+    let mut witness = server.play(Way::Flv, "a").await;
     client.pause(true).await;
     publisher.send("p1@40 k2@80 p2@120").await;
-    server.has_received("a", 4).await;
+    witness.expects("v@0 k1@0 p1@40 k2@80 p2@120").await;
     // Sent together with a second pause: commands that come at once are obeyed at once.
     client.pause(true).await;
     client.pause(false).await;

@@ -97,7 +97,10 @@ async fn a_busy_publisher_that_is_taken_over_is_told_as_well() {
 
 #[tokio::test]
 async fn a_publisher_that_stalls_is_closed_and_its_name_is_free() {
-    let server = Server::start(Server::impatient());
+    let mut settings = Settings::default();
+    settings.publish.first_media_timeout = service::config::Duration::from_millis(300);
+    settings.publish.timeout = service::config::Duration::from_millis(300);
+    let server = Server::start(settings);
     for (name, script) in [("says-nothing", ""), ("stalls", "v k1@0")] {
         let began = Instant::now();
         let mut publisher = server.publish(name).await;

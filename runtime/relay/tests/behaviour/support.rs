@@ -47,7 +47,17 @@ impl Server {
     }
 
     pub(crate) fn start_at(settings: Settings, rtmp: SocketAddr) -> Self {
-        let relay = Relay::start(settings, 2).expect("threads");
+        Self::start_shards(settings, rtmp, 2)
+    }
+
+    /// With one shard: what one player has received, every player could have.
+    pub(crate) fn start_on_one_shard(settings: Settings) -> Self {
+        let any = "127.0.0.1:0".parse().expect("an address");
+        Self::start_shards(settings, any, 1)
+    }
+
+    fn start_shards(settings: Settings, rtmp: SocketAddr, shards: usize) -> Self {
+        let relay = Relay::start(settings, shards).expect("threads");
         let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
         let rtmp = relay.listen(rtmp.into()).expect("a port");
         let http = relay.listen(any.into()).expect("a port");
@@ -61,13 +71,11 @@ impl Server {
         server
     }
 
-    /// Short times, so that tests of them need not be long.
+    /// Players wait and stay for a short time, so that tests of it need not be long.
     pub(crate) fn impatient() -> Settings {
         let mut settings = Settings::default();
         settings.play.wait = service::config::Duration::from_millis(200);
         settings.play.linger = service::config::Duration::from_millis(200);
-        settings.publish.first_media_timeout = service::config::Duration::from_millis(300);
-        settings.publish.timeout = service::config::Duration::from_millis(300);
         settings
     }
 
