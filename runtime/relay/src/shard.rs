@@ -61,6 +61,11 @@ impl Shard {
         self.gop_cache
     }
 
+    /// How long a stream is held for its publisher to come back.
+    pub(crate) fn linger(&self) -> std::time::Duration {
+        self.retention.linger
+    }
+
     /// Is cancelled when every connection has to end.
     pub fn closing(&self) -> &CancellationToken {
         &self.closing

@@ -1,7 +1,9 @@
 //! Copies one stream to one target over RTMP, for as long as it is published.
 //!
 //! The target gets the headers and everything from the last key frame on, then each frame as it comes:
-//! nothing here polls. When the connection fails it is dialled again with a growing delay.
+//! nothing here polls. When the connection fails it is dialled again with a growing delay. When the
+//! publisher goes the target is told so, but the stream is held for a while, so that its time goes on at
+//! the target, too, should the publisher come back.
 
 use super::client::{Client, ClientError};
 use crate::{
@@ -35,7 +37,7 @@ const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
 /// A connection that stood for this long was good: the next failure begins with the first delay.
 const GOOD_AFTER: Duration = Duration::from_secs(10);
 
-/// Runs until the stream is no longer published.
+/// Runs until the stream is no longer published, and its publisher has had time to come back.
 pub(crate) async fn forward(
     shard: Rc<Shard>,
     path: StreamPath,
@@ -56,6 +58,10 @@ pub(crate) async fn forward(
     let stream = reading.stream().clone();
     let mut delays = delays();
     loop {
+        tokio::select! {
+            () = back_online(&stream, shard.linger()) => {}
+            () = shard.closing().cancelled() => return,
+        }
         if running.may_end(&stream, number) {
             return;
         }
@@ -94,6 +100,13 @@ async fn offline(stream: &Stream) {
     let mut online = stream.online();
     // An error means that the stream is gone altogether.
     let _gone = online.wait_for(|online| !online).await;
+}
+
+/// Waits for the publisher, if it has gone, but no longer than players would.
+async fn back_online(stream: &Stream, linger: Duration) {
+    let mut online = stream.online();
+    // Late or not: the caller looks again, under the lock that makes it sure.
+    let _late = time::timeout(linger, online.wait_for(|online| *online)).await;
 }
 
 /// Dials once and copies until the stream is offline (`Ok`) or the connection is over.
