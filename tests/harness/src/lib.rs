@@ -10,6 +10,7 @@
 //! * [`clip`], [`publisher`], [`player`]: our own, by the hundred: [`Player`] remembers every frame.
 //! * [`recording`]: what a player wrote down, and what ffprobe and a decoder say of it.
 //! * [`http`]: one small GET.
+//! * [`tls`]: TLS in front of a server that has none.
 //!
 //! Nothing here asserts: a failure is an error that tells what was waited for and what the program
 //! logged, and the test decides. When a test panics, the logs of the processes that it still owns are
@@ -40,6 +41,7 @@ pub mod process;
 pub mod program;
 pub mod publisher;
 pub mod recording;
+pub mod tls;
 pub mod wait;
 
 pub use clip::Clip;

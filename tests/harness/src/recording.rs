@@ -179,13 +179,18 @@ impl Recording {
         serde_json::from_str(&text).with_context(|| format!("ffprobe says\n{text}"))
     }
 
-    /// Decodes all of it and fails at the first fault that the decoder finds.
+    /// Decodes all of it and fails at the first fault that the decoder finds. Whether the times are in
+    /// order is [`Probe::ensure_steady`]'s to say: here frames are numbered anew, because GStreamer's
+    /// muxer gives one time to two of them when it is late, and ffmpeg would complain.
     ///
     /// # Errors
     /// If a decoder complains about anything.
     pub async fn ensure_decodes(&self) -> Result<()> {
         let decoder = Invocation::new("ffmpeg").words("-nostdin -v error -xerror -i");
-        let complaints = run(decoder.arg(&self.file).words("-f null -")).await?;
+        let complaints = run(decoder
+            .arg(&self.file)
+            .words("-vf settb=1/25,setpts=N -fps_mode passthrough -af asetpts=N/SR/TB -f null -"))
+        .await?;
         if !complaints.trim().is_empty() {
             bail!("the decoder complains:\n{complaints}");
         }

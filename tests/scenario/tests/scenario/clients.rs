@@ -56,7 +56,8 @@ impl Nodes {
             .context("over RTMP")?;
         is_whole(&flv?, picture, RECORDED, LEAP_MAX)
             .await
-            .context("over HTTP-FLV")
+            .context("over HTTP-FLV")?;
+        Ok(())
     }
 
     /// Publishes by ffmpeg, and waits until it is to be had at the edge.

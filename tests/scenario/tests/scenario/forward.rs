@@ -2,7 +2,7 @@
 //! happens to either.
 
 use crate::{
-    recorded::{SMALL, is_whole},
+    recorded::{self, SMALL, is_whole},
     witness::{SOON, STEP_MAX, has_begun},
 };
 use anyhow::{Context, Result, ensure};
@@ -10,6 +10,7 @@ use harness::{
     Clip, Player, Program, Streaming, eventually,
     peer::{ffmpeg, nginx::Nginx},
     player::{Heard, ensure_rising, ensure_same_media},
+    tls::Front,
 };
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -120,9 +121,11 @@ async fn what_an_encoder_publishes_is_recorded_whole_at_every_target() -> Result
         ffmpeg::record(nginx, duration)
     );
     for (recording, url) in [recorded.0, recorded.1, recorded.2].into_iter().zip(&urls) {
-        is_whole(&recording?, &SMALL, duration, STEP_MAX)
-            .await
-            .with_context(|| url.clone())?;
+        let judged = async {
+            let probe = is_whole(&recording?, &SMALL, duration, STEP_MAX).await?;
+            recorded::ensure_rising(&probe)
+        };
+        judged.await.with_context(|| url.clone())?;
     }
     encoder.ensure_running()
 }
@@ -223,5 +226,33 @@ async fn when_the_encoder_comes_back_so_does_the_stream_at_every_target() -> Res
         gone_on.await.with_context(|| player.url().to_owned())?;
     }
     ensure!(again.is_running(), "the encoder was cut off");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_over_tls_is_forwarded_to_when_its_certificate_is_trusted_and_only_then()
+-> Result<()> {
+    let nginx = Nginx::rtmp().await?;
+    let (trusted, stranger) = (
+        Front::of(nginx.address()).await?,
+        Front::of(nginx.address()).await?,
+    );
+    let origin = Program::origin(json!({
+        "forward": [
+            format!("rtmps://{}/live/stolen-[stream]", stranger.address()),
+            format!("rtmps://{}/[app]/copy-[stream]", trusted.address()),
+        ],
+        "ca_file": trusted.certificate(),
+    }))
+    .await?;
+    let player = Player::start(nginx.url("live/copy-239.1.1.5:1234"));
+    let streaming = Streaming::start(&origin.rtmp_url(STREAM), Clip::demo()?, 0).await?;
+    has_begun(&player).await?;
+    player.hears_more(SOME, SOON).await?;
+    ensure_undisturbed(&player, &streaming.sent(), SOME)?;
+    let failures = origin.metric("weir_forward_failures_total").await?;
+    ensure!(failures >= 1.0, "the stranger was not refused");
+    let stolen = nginx.stream("stolen-239.1.1.5:1234").await?;
+    ensure!(stolen.is_none(), "a stranger got the stream: {stolen:?}");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The main job, end to end: ffmpeg publishes to an origin, players watch from edges.
 
 use crate::{
-    recorded::{Picture, is_whole, source},
+    recorded::{self, Picture, is_whole, source},
     witness::{SOON, STEP_MAX, has_begun, heard_up_to},
 };
 use anyhow::{Context, Result, ensure};
@@ -66,9 +66,10 @@ async fn everybody_records(nodes: &[&Program], duration: Duration) -> Result<()>
             let recording = ffmpeg::record(&url, duration)
                 .await
                 .with_context(|| url.clone())?;
-            is_whole(&recording, &PICTURE, duration, STEP_MAX)
+            let probe = is_whole(&recording, &PICTURE, duration, STEP_MAX)
                 .await
-                .with_context(|| url.clone())
+                .with_context(|| url.clone())?;
+            recorded::ensure_rising(&probe).with_context(|| url.clone())
         };
         recordings.spawn_local_on(recorded, &together);
     }
@@ -201,5 +202,6 @@ async fn a_killed_origin_costs_no_player_its_connection_when_a_second_one_is_lis
     };
     let (recording, failed_over) = tokio::join!(ffmpeg::record(&url, RECORDED), failover);
     failed_over?;
-    is_whole(&recording?, &PICTURE, RECORDED, SEAM_MAX).await
+    let probe = is_whole(&recording?, &PICTURE, RECORDED, SEAM_MAX).await?;
+    recorded::ensure_rising(&probe)
 }
