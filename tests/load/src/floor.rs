@@ -34,7 +34,7 @@ impl Pieces {
     pub fn of(footage: &Footage) -> Self {
         Self {
             bytes: footage.mean_bytes() as u32,
-            bits_per_second: footage.bits_per_second,
+            bits_per_second: footage.bits_per_second_in_all() as u32,
         }
     }
 

@@ -56,9 +56,14 @@ impl Default for Footage {
 impl Footage {
     /// Mean length of a body.
     pub fn mean_bytes(&self) -> f64 {
-        let sounds = f64::from(self.sounds_per_second);
-        let bytes = f64::from(self.bits_per_second) / 8.0 + sounds * SOUND_BYTES as f64;
-        bytes / (f64::from(self.pictures_per_second) + sounds)
+        let frames = f64::from(self.pictures_per_second) + f64::from(self.sounds_per_second);
+        self.bits_per_second_in_all() / 8.0 / frames
+    }
+
+    /// Bits of pictures and sounds in a second.
+    pub fn bits_per_second_in_all(&self) -> f64 {
+        let sounds = f64::from(self.sounds_per_second) * SOUND_BYTES as f64;
+        f64::from(self.bits_per_second) + sounds * 8.0
     }
 
     fn picture_bytes(&self, is_key: bool) -> usize {

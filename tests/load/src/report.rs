@@ -8,6 +8,7 @@ use crate::{
     histogram::Quantiles,
     plan::Plan,
     run::{Costs, Measured},
+    target::{Protocol, Target},
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -69,6 +70,10 @@ pub struct Players {
     pub bytes: u64,
     /// The same as a rate.
     pub gbit_per_second: f64,
+    /// That rate as a share of what players should have received: well below 1 the server did not
+    /// keep up, above it caught up with what it owed. Absent where streams are not ours, or players
+    /// stall or are slow.
+    pub share_of_due: Option<f64>,
     /// Of those who were there all the time and wanted all; absent if there are none.
     pub bytes_of_each: Option<Spread>,
     /// Those who were closed or could not join, by reason.
@@ -207,6 +212,7 @@ impl Report {
                 joined: measured.joined,
                 bytes: harvest.bytes,
                 gbit_per_second: gbit / measured.seconds.max(1e-9),
+                share_of_due: share_of_due(plan, gbit, measured),
                 bytes_of_each: Spread::of(harvest.bytes_of_each),
                 lost: harvest.players_lost.0,
                 idlers_lost: harvest.idlers_lost.0,
@@ -256,6 +262,18 @@ impl Report {
             .is_some_and(|of| !of.lost.is_empty());
         faults == 0 && !unchecked && self.players.lost.is_empty() && !publishers_lost
     }
+}
+
+fn share_of_due(plan: &Plan, gbit: f64, measured: &Measured) -> Option<f64> {
+    let is_raw = |target: &Target| target.protocol() == Protocol::Raw;
+    let is_ours = plan.publish.is_some() || plan.play.iter().any(is_raw);
+    if !is_ours || plan.stalled + plan.slow > 0.0 {
+        return None;
+    }
+    let (begin, end) = measured.playing;
+    let players = f64::midpoint(begin.into(), end.into());
+    let due = players * plan.footage.bits_per_second_in_all() * measured.seconds / 1e9;
+    (due > 0.0).then(|| gbit / due)
 }
 
 impl Server {

@@ -1,7 +1,8 @@
 //! Servers that a comparison starts itself, each on free loopback ports and alone: Weir's origin,
 //! nginx-rtmp, any other by its command, and the bare loop.
 //!
-//! A server is killed with all its children when it is dropped.
+//! A server is killed with all its children when it is dropped, and where `setpriv` is there by the
+//! kernel when we are killed ourselves.
 
 use crate::{
     floor::Pieces,
@@ -196,7 +197,7 @@ impl Drop for Server {
 }
 
 fn launch(
-    mut command: Command,
+    command: Command,
     folder: TempDir,
     publish: Option<Target>,
     play: Target,
@@ -204,6 +205,7 @@ fn launch(
     let program = command.get_program().to_string_lossy().into_owned();
     let log = folder.path().join("log");
     let output = fs::File::create(&log)?;
+    let mut command = tied(&command);
     command
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
@@ -242,6 +244,27 @@ fn launch(
         }
     }
     Ok(server)
+}
+
+/// The same command, such that the kernel ends it when we end, however that happens.
+fn tied(command: &Command) -> Command {
+    let setpriv = Path::new("/usr/bin/setpriv");
+    let mut tied = if setpriv.is_file() {
+        let mut tied = Command::new(setpriv);
+        tied.args(["--pdeathsig", "KILL", "--"])
+            .arg(command.get_program());
+        tied
+    } else {
+        Command::new(command.get_program())
+    };
+    tied.args(command.get_args());
+    for (key, value) in command.get_envs() {
+        match value {
+            Some(value) => tied.env(key, value),
+            None => tied.env_remove(key),
+        };
+    }
+    tied
 }
 
 /// Where Weir's origin is: in `WEIR_BIN_DIR`, or beside this program.

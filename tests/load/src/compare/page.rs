@@ -8,7 +8,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets::NOTHING};
 /// something.
 type Row = (&'static str, usize, Fact, bool);
 
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 15] = [
     ("Gbit per CPU second", 2, gbit_per_cpu, true),
     (
         "Gbit/s received",
@@ -17,10 +17,16 @@ const ROWS: [Row; 14] = [
         false,
     ),
     (
+        "received, % of what was due",
+        1,
+        |report| Some(report.players.share_of_due? * 100.0),
+        false,
+    ),
+    (
         "cores in use",
         3,
         |report| Some(report.server.as_ref()?.busy),
-        true,
+        false,
     ),
     (
         "bytes a write",
@@ -118,7 +124,12 @@ fn cells_of(row: &Row, contenders: &[Results]) -> Option<Vec<String>> {
     let mut cells = vec![name.to_owned(), show(first.median(fact))];
     for other in others {
         let mut cell = show(other.median(fact));
-        if let Some(ratio) = other.ratio(first, fact).filter(|_| has_ratio) {
+        // A ratio to what rounds to nothing says nothing.
+        let is_something = other.median(fact).is_some_and(|own| own >= 0.1);
+        if let Some(ratio) = other
+            .ratio(first, fact)
+            .filter(|_| has_ratio && is_something)
+        {
             cell.push_str(&format!(" ({ratio:.2} ×)"));
         }
         cells.push(cell);

@@ -45,7 +45,11 @@ fn rows(report: &Report) -> Vec<(String, String)> {
                 players.joined
             ),
         );
-        row("received", format!("{:.3} Gbit/s", players.gbit_per_second));
+        let due = players.share_of_due.map_or_else(String::new, |share| {
+            format!(", {:.1}% of what was due", share * 100.0)
+        });
+        let rate = players.gbit_per_second;
+        row("received", format!("{rate:.3} Gbit/s{due}"));
     }
     if let Some(each) = players.bytes_of_each {
         let kilobytes = |bytes: u64| format!("{:.0}", bytes as f64 / 1e3);
