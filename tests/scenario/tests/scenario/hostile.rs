@@ -39,7 +39,7 @@ use crate::witness::{SOON, seed};
 
 /// How long the siege lasts where `WEIR_HOSTILE_SECONDS` does not say: each foe has come many times,
 /// and every idle connection is overdue.
-const SIEGE: Duration = Duration::from_secs(20);
+const SIEGE: Duration = IDLE_HELD_MAX.saturating_add(Duration::from_secs(5));
 
 /// Time between two lines about how it goes.
 const PROGRESS: Duration = Duration::from_secs(10);
