@@ -151,6 +151,9 @@ impl Recipe {
                     .args(["--listen", &rtmp.to_string()])
                     .args(["--piece-bytes", &pieces.bytes.to_string()])
                     .args(["--bitrate", &pieces.bits_per_second.to_string()]);
+                if pieces.nagle {
+                    command.arg("--nagle");
+                }
                 (command, None, format!("tcp://{rtmp}").parse()?)
             }
         };

@@ -123,6 +123,9 @@ pub(crate) struct Floor {
     /// Bytes of each `send`; a frame's mean, unless given.
     #[arg(long, value_name = "BYTES")]
     piece_bytes: Option<u32>,
+    /// Leave out TCP_NODELAY, as some servers do.
+    #[arg(long)]
+    nagle: bool,
     /// How often.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -140,6 +143,7 @@ impl Floor {
     pub(crate) fn run(&self) -> anyhow::Result<bool> {
         let footage = self.media.footage();
         let mut pieces = Pieces::of(&footage);
+        pieces.nagle = self.nagle;
         if let Some(bytes) = self.piece_bytes {
             pieces.bytes = bytes;
         }
@@ -186,6 +190,9 @@ pub(crate) struct FloorServer {
     /// Bits to each player in a second.
     #[arg(long, value_name = "BITS", value_parser = bits)]
     bitrate: u32,
+    /// Leave out TCP_NODELAY.
+    #[arg(long)]
+    nagle: bool,
 }
 
 impl FloorServer {
@@ -195,6 +202,7 @@ impl FloorServer {
         let pieces = Pieces {
             bytes: self.piece_bytes,
             bits_per_second: self.bitrate,
+            nagle: self.nagle,
         };
         floor::serve(&listener, pieces, || true)?;
         Ok(true)

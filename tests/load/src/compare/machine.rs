@@ -14,6 +14,8 @@ pub struct Machine {
     pub memory_bytes: u64,
     /// The kernel's release.
     pub kernel: String,
+    /// How the kernel paces TCP, and so what a write costs: `cubic`, `bbr`, ….
+    pub congestion_control: String,
     /// Processes that ran or wanted to run in the minute before: near zero on a machine that is
     /// ours alone.
     pub load_average: f64,
@@ -38,6 +40,9 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: kilobytes.unwrap_or(0_u64) * 1024,
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            congestion_control: read("/proc/sys/net/ipv4/tcp_congestion_control")
+                .trim()
+                .to_owned(),
             load_average: average.unwrap_or(0.0),
         }
     }
@@ -54,13 +59,14 @@ impl fmt::Display for Machine {
             processor,
             cores,
             kernel,
+            congestion_control,
             load_average,
             ..
         } = self;
         let gigabytes = self.memory_bytes >> 30;
         write!(
             f,
-            "{processor}, {cores} cores, {gigabytes} GiB, Linux {kernel}; load average before {load_average:.2}"
+            "{processor}, {cores} cores, {gigabytes} GiB, Linux {kernel}, TCP {congestion_control}; load average before {load_average:.2}"
         )
     }
 }
