@@ -8,13 +8,18 @@ use crate::{admission::Admission, hub::Reader, limits, net, settings::Settings, 
 use bytes::{Buf, Bytes};
 use media::{StreamPath, path::PathError};
 use rtmp::server::{Config, Event, Session};
+use service::Throttle;
 use socket2::SockRef;
 use std::{
     io,
     net::{Shutdown, SocketAddr},
     rc::Rc,
+    time::{Duration, Instant},
 };
 use tokio::{io::Interest, net::TcpStream, time};
+
+/// Ten lines a second about peers that break the protocol, however many do.
+static BROKEN: Throttle = Throttle::new(Duration::from_millis(100));
 
 /// Why a connection is over.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +91,9 @@ pub(crate) async fn serve(
     match ended {
         Ended::Protocol(error) => {
             metrics::counter!("weir_rtmp_protocol_errors_total").increment(1);
-            tracing::info!(%peer, %error, "RTMP connection closed: the peer broke the protocol");
+            if let Some(unsaid) = BROKEN.permit(Instant::now()) {
+                tracing::info!(%peer, %error, unsaid, "RTMP connection closed: the peer broke the protocol");
+            }
         }
         ended => tracing::debug!(%peer, reason = %ended, "RTMP connection closed"),
     }
