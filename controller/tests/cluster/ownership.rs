@@ -171,6 +171,8 @@ async fn an_origin_that_takes_over_from_a_killed_one_is_never_told_to_leave() {
         happens(&controller, "node.suspect", &origin).await;
         two.publishes(&name);
         assert_eq!(edge.finds(&name, "two").await.epoch, Epoch(2));
+        // Nodes are told before the event is written down.
+        happens(&controller, "stream.moved", path(&name).as_str()).await;
     }
     assert!(!told_to_leave.load(Ordering::Relaxed));
     let moves = events(&controller)
