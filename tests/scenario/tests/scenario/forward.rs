@@ -86,6 +86,16 @@ fn ensure_undisturbed(player: &Player, sent: &[Heard], since: usize) -> Result<(
 async fn a_new_stream_is_playable_at_every_target_within_a_second() -> Result<()> {
     let nodes = Nodes::start().await?;
     let players = nodes.players();
+    // nginx keeps no GOP: who joins it after the first key frame waits for the second.
+    eventually(SOON, async || {
+        let waiting = nodes.nginx.stream("239.1.1.5:1234").await?;
+        ensure!(
+            waiting.is_some_and(|stream| stream.clients == 1),
+            "nobody waits at nginx yet"
+        );
+        Ok(())
+    })
+    .await?;
     let streaming = nodes.streaming().await?;
     for player in &players {
         has_begun(player).await?;
