@@ -16,7 +16,8 @@ const ROUND_MS_MAX: i64 = 7 * 24 * 3_600_000;
 pub(crate) struct Rounds {
     /// Where this round begins on the timeline.
     begin: MediaTime,
-    /// The file's time of this round's first frame.
+    /// The file's time of this round's first sound or picture. Headers have none of their own: those
+    /// that a server sends to a late joiner often say zero.
     base: Option<MediaTime>,
     video: Track,
     audio: Track,
@@ -35,17 +36,21 @@ struct Track {
 impl Rounds {
     /// Where a frame of the file goes on the timeline; `None` if it is not to be sent.
     pub(crate) fn place(&mut self, frame: &Frame) -> Option<MediaTime> {
-        let base = *self.base.get_or_insert(frame.dts);
-        let after_begin = frame.dts.millis_since(base).clamp(0, ROUND_MS_MAX);
-        let placed = self.begin.plus_millis(after_begin);
         if frame.is_header() {
+            let placed = self.on_timeline(frame.dts);
             return self.is_new(frame).then_some(placed);
         }
+        if frame.kind == Kind::Data {
+            return Some(self.on_timeline(frame.dts));
+        }
+        if frame.kind == Kind::Video && frame.role == Role::Other {
+            return None;
+        }
+        self.base.get_or_insert(frame.dts);
+        let placed = self.on_timeline(frame.dts);
         let track = match frame.kind {
-            Kind::Video if frame.role == Role::Other => return None,
             Kind::Video => &mut self.video,
-            Kind::Audio => &mut self.audio,
-            Kind::Data => return Some(placed),
+            _ => &mut self.audio,
         };
         track.first.get_or_insert(placed);
         track.last = track.last.max(Some(placed));
@@ -66,6 +71,12 @@ impl Rounds {
     /// The receiver is another one, or has forgotten: headers are sent again.
     pub(crate) fn forget_headers(&mut self) {
         self.headers.clear();
+    }
+
+    /// A moment of the file; all before its first sound or picture is the round's begin.
+    fn on_timeline(&self, dts: MediaTime) -> MediaTime {
+        let after_begin = self.base.map_or(0, |base| dts.millis_since(base));
+        self.begin.plus_millis(after_begin.clamp(0, ROUND_MS_MAX))
     }
 
     fn is_new(&mut self, frame: &Frame) -> bool {
@@ -181,6 +192,21 @@ mod tests {
             assert!(placed >= Some(MediaTime::ZERO), "{dts}");
         }
         assert!(rounds.next_round());
+    }
+
+    #[test]
+    fn a_file_recorded_in_mid_stream_begins_at_once() {
+        let mut rounds = Rounds::default();
+        let mut placed = |kind, role, dts_ms| {
+            let placed = rounds.place(&frame(kind, role, dts_ms, "it"));
+            placed.expect("all of it is sent").as_millis()
+        };
+        assert_eq!(placed(Kind::Data, Role::Metadata, 0), 0);
+        assert_eq!(placed(Kind::Video, Role::Config, 0), 0);
+        assert_eq!(placed(Kind::Audio, Role::Config, 0), 0);
+        assert_eq!(placed(Kind::Video, Role::Key, 88_000), 0);
+        assert_eq!(placed(Kind::Audio, Role::Inter, 88_010), 10);
+        assert_eq!(placed(Kind::Video, Role::Inter, 88_040), 40);
     }
 
     #[test]
