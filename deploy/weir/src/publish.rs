@@ -8,7 +8,7 @@ mod clip;
 mod rounds;
 
 use crate::connection::Connection;
-use anyhow::Context;
+use anyhow::{Context, bail};
 pub(crate) use clip::Clip;
 use media::{Frame, MediaTime};
 pub(crate) use rounds::Rounds;
@@ -59,6 +59,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         reconnect,
     } = options;
     let clip = Clip::at(file);
+    if matches!(clip, Clip::Stdin) && (looped || reconnect) {
+        bail!("standard input can be read only once: --loop and --reconnect need a file");
+    }
     let publishing = publish(
         &clip,
         &url,
@@ -148,7 +151,7 @@ enum Failure {
     Clip(anyhow::Error),
 }
 
-/// One connection's worth.
+/// One connection's worth. The clip is opened first: nobody is dialled for one that cannot be published.
 async fn once(
     clip: &Clip,
     url: &Url,
@@ -156,13 +159,13 @@ async fn once(
     rounds: &mut Rounds,
     let_in: impl FnOnce(),
 ) -> Result<(), Failure> {
+    let mut frames = clip.open().await.map_err(Failure::Clip)?;
     let mut connection = Connection::open(url, Purpose::Publish)
         .await
         .map_err(Failure::Server)?;
     let_in();
     let mut pace = None;
     loop {
-        let mut frames = clip.open().await.map_err(Failure::Clip)?;
         while let Some(frame) = frames.next().await.map_err(Failure::Clip)? {
             let Some(dts) = rounds.place(&frame) else {
                 continue;
@@ -176,6 +179,7 @@ async fn once(
             connection.close().await;
             return Ok(());
         }
+        frames = clip.open().await.map_err(Failure::Clip)?;
     }
 }
 
@@ -191,13 +195,13 @@ async fn send(
         tokio::select! {
             biased;
             event = connection.next() => match event? {
-                Some(Event::Ended(status)) => anyhow::bail!("{status}"),
-                Some(Event::Redirect(url)) => anyhow::bail!("sent on to {url}"),
+                Some(Event::Ended(status)) => bail!("{status}"),
+                Some(Event::Redirect(url)) => bail!("sent on to {url}"),
                 Some(Event::ReconnectRequest { description, .. }) => {
-                    anyhow::bail!("asked to come again: {description}")
+                    bail!("asked to come again: {description}")
                 }
                 Some(_) => {}
-                None => anyhow::bail!("it closed the connection"),
+                None => bail!("it closed the connection"),
             },
             () = &mut waiting => break,
         }

@@ -127,6 +127,17 @@ async fn what_is_published_arrives_whole_and_in_time() {
 }
 
 #[tokio::test]
+async fn nobody_is_dialled_for_a_file_that_cannot_be_published() {
+    let (listener, url) = listen("live/cam").await;
+    let clip = Clip::Carried(b"this is no FLV");
+    let refused = publish(&clip, &url, FAST, |_| {}).await;
+    let refused = format!("{:#}", refused.expect_err("no FLV"));
+    assert!(refused.contains("is no good FLV file"), "{refused}");
+    let dialled = time::timeout(Duration::from_millis(50), listener.accept()).await;
+    assert!(dialled.is_err(), "somebody came");
+}
+
+#[tokio::test]
 async fn a_lost_server_is_dialled_again_and_gets_a_whole_start_on_the_same_timeline() {
     let (listener, url) = listen("live/cam").await;
     let server = async {
