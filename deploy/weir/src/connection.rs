@@ -175,4 +175,4 @@ fn boxed<F: Future>(future: F) -> std::pin::Pin<Box<F>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -46,7 +46,7 @@ pub(crate) struct Options {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
-    /// Fail if the stream has any fault, not only if nothing came.
+    /// Fail if the stream has any fault, not only if nothing came or the connection was cut.
     #[arg(long)]
     strict: bool,
 }
@@ -67,7 +67,7 @@ pub(crate) fn positive(text: &str) -> Result<f64, String> {
 struct Summary {
     /// As given, without secrets.
     url: String,
-    /// `asked`, `server closed`, or what went wrong.
+    /// `asked`, `stream ended`, `server closed`, or what went wrong.
     ended: String,
     /// How often the server said that the publisher had gone.
     publisher_gone: u32,
@@ -78,7 +78,8 @@ struct Summary {
 /// Plays until the end, then prints the summary.
 ///
 /// # Errors
-/// If the stream cannot be played, nothing came, or it has faults and that was to be an error.
+/// If the stream cannot be played, nothing came, the connection was cut before its end, or it has faults
+/// and that was to be an error.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut source = Source::open(&options.url).await?;
@@ -143,7 +144,7 @@ impl Player {
                     }
                 }
                 Heard::PublisherGone => self.publisher_gone += 1,
-                Heard::End => return Ok("server closed"),
+                Heard::End(end) => return Ok(end.name()),
             }
         }
     }
@@ -157,11 +158,12 @@ impl Player {
         if let Some(line) = &self.line {
             line.clear();
         }
-        let report = self.watch.report();
+        let mut report = self.watch.report();
         let (broken, ended) = match ended {
             Ok(ended) => (None, ended.to_owned()),
             Err(error) => {
                 let text = format!("{error:#}");
+                report.faults.push(text.clone());
                 (Some(error), text)
             }
         };
@@ -232,3 +234,6 @@ impl StatsLine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

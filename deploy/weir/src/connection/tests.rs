@@ -15,14 +15,14 @@ const FAST: Manner = Manner {
 };
 
 /// One client's dialogue with a server that lets everybody in, or sends them all elsewhere.
-struct Server {
-    socket: TcpStream,
-    session: server::Session,
+pub(crate) struct Server {
+    pub(crate) socket: TcpStream,
+    pub(crate) session: server::Session,
     refuse_publish: Option<Status>,
 }
 
 impl Server {
-    async fn accept(listener: &TcpListener) -> Self {
+    pub(crate) async fn accept(listener: &TcpListener) -> Self {
         let (socket, _) = listener.accept().await.expect("a client");
         let session = server::Session::new(server::Config::default(), [7; 32]);
         Self {
@@ -33,7 +33,7 @@ impl Server {
     }
 
     /// The next event that is no question; `None` when the client has gone.
-    async fn next(&mut self, redirect: Option<&str>) -> Option<server::Event> {
+    pub(crate) async fn next(&mut self, redirect: Option<&str>) -> Option<server::Event> {
         loop {
             let answered = match self.session.poll() {
                 Some(server::Event::Connect(_)) => match redirect {
@@ -83,7 +83,7 @@ impl Server {
     }
 }
 
-async fn listen(path: &str) -> (TcpListener, Url) {
+pub(crate) async fn listen(path: &str) -> (TcpListener, Url) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     (
@@ -94,7 +94,7 @@ async fn listen(path: &str) -> (TcpListener, Url) {
     )
 }
 
-async fn frames_of_the_clip() -> Vec<Frame> {
+pub(crate) async fn frames_of_the_clip() -> Vec<Frame> {
     let mut frames = Vec::new();
     let mut clip = Clip::Carried(CLIP).open().await.expect("the clip");
     while let Some(frame) = clip.next().await.expect("a good clip") {

@@ -5,11 +5,14 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use media::{Frame, Kind, MediaTime, Role, codec::CodecConfig};
 use rtmp::client::{Event, Purpose};
-use std::time::Duration;
+use std::{io, time::Duration};
 
 /// How long a server may take until its answer begins: longer than an edge waits for a stream that is
 /// not there yet.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// What an operator reads of a server that has gone in mid-stream.
+const CUT: &str = "the server has cut the connection";
 
 /// What comes.
 pub(super) enum Heard {
@@ -22,8 +25,28 @@ pub(super) enum Heard {
     },
     /// The publisher has gone; the stream may go on.
     PublisherGone,
-    /// The server has closed the connection.
-    End,
+    /// It is over, in order.
+    End(End),
+}
+
+/// How a stream is over without anything being wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The server has said so.
+    Stream,
+    /// The response is over. A live one has no length, so this is how its end looks; that of a server
+    /// which was killed can look the same.
+    Response,
+}
+
+impl End {
+    /// For the summary.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Stream => "stream ended",
+            Self::Response => "server closed",
+        }
+    }
 }
 
 /// Where it comes from.
@@ -31,6 +54,8 @@ pub(super) struct Source {
     wire: Wire,
     /// The last frame's time: what the next one's 32 bits are nearest to.
     now: Option<MediaTime>,
+    /// RTMP's server has said that the publisher has gone, and has sent nothing since.
+    publisher_gone: bool,
 }
 
 enum Wire {
@@ -55,34 +80,54 @@ impl Source {
             Some(("http" | "https", _)) => get(url).await?,
             _ => bail!("{url}: expected rtmp://host/app/name or http://host/app/name.flv"),
         };
-        Ok(Self { wire, now: None })
+        Ok(Self {
+            wire,
+            now: None,
+            publisher_gone: false,
+        })
     }
 
     /// What comes next. Cancel-safe.
     ///
     /// # Errors
-    /// If the connection or the protocol breaks.
+    /// If the protocol breaks, or the connection before the stream's end.
     pub(super) async fn next(&mut self) -> anyhow::Result<Heard> {
         loop {
             let (kind, timestamp, body) = match &mut self.wire {
-                Wire::Rtmp(connection) => match connection.next().await? {
-                    Some(Event::Media(media)) => (media.kind, media.timestamp, media.body),
-                    Some(Event::Unpublished) => return Ok(Heard::PublisherGone),
-                    Some(Event::Ended(status)) if status.is_error() => bail!("{status}"),
-                    Some(Event::Redirect(url)) => bail!("the stream has moved to {url}"),
-                    Some(Event::Ended(_)) | None => return Ok(Heard::End),
-                    Some(Event::Playing | Event::Publishing) => continue,
-                    Some(Event::Status(_) | Event::ReconnectRequest { .. }) => continue,
+                Wire::Rtmp(connection) => match connection.next().await {
+                    Ok(Some(Event::Media(media))) => {
+                        self.publisher_gone = false;
+                        (media.kind, media.timestamp, media.body)
+                    }
+                    Ok(Some(Event::Unpublished)) => {
+                        self.publisher_gone = true;
+                        return Ok(Heard::PublisherGone);
+                    }
+                    Ok(Some(Event::Ended(status))) if status.is_error() => bail!("{status}"),
+                    Ok(Some(Event::Redirect(url))) => bail!("the stream has moved to {url}"),
+                    Ok(Some(Event::Ended(_))) => return Ok(Heard::End(End::Stream)),
+                    Ok(Some(Event::Playing | Event::Publishing)) => {
+                        self.publisher_gone = false;
+                        continue;
+                    }
+                    Ok(Some(Event::Status(_) | Event::ReconnectRequest { .. })) => continue,
+                    Ok(None) if self.publisher_gone => return Ok(Heard::End(End::Stream)),
+                    Ok(None) => bail!("{CUT}: it said nothing of an end"),
+                    Err(error) if error.is::<io::Error>() && self.publisher_gone => {
+                        return Ok(Heard::End(End::Stream));
+                    }
+                    Err(error) if error.is::<io::Error>() => return Err(error.context(CUT)),
+                    Err(error) => return Err(error),
                 },
                 Wire::Http { answer, reader } => match reader.poll()? {
                     Some(flv::Event::Tag(tag)) => (tag.kind, tag.timestamp, tag.body),
                     Some(flv::Event::Header(_)) => continue,
-                    None => match answer.chunk().await? {
+                    None => match answer.chunk().await.map_err(cut)? {
                         Some(bytes) => {
                             reader.input(&bytes);
                             continue;
                         }
-                        None => return Ok(Heard::End),
+                        None => return Ok(Heard::End(End::Response)),
                     },
                 },
             };
@@ -153,6 +198,12 @@ fn said(body: &[u8]) -> String {
             .take(300)
             .collect(),
     }
+}
+
+/// Why a body broke off: the last cause says it, those above it only where we were.
+fn cut(error: reqwest::Error) -> anyhow::Error {
+    let error = anyhow::Error::from(error);
+    anyhow::anyhow!("{CUT}: {}", error.root_cause())
 }
 
 /// The URL for a log or a summary: a query often is a secret.
