@@ -14,8 +14,8 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The least level that is logged: `error`, `warn`, `info`, `debug` or `trace`; parts of the
-    /// program may differ: `info,relay=debug`.
+    /// The least level that is logged: `error`, `warn`, `info`, `debug` or `trace`, or `off`; parts of
+    /// the program may differ: `info,relay=debug`.
     #[garde(custom(is_filter))]
     pub level: String,
     /// How a line looks.
@@ -47,13 +47,34 @@ impl Default for Config {
     }
 }
 
+/// What a level may be; `off` logs nothing.
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
+/// Stricter than [`EnvFilter`], which takes a lone word that is no level for a part of the program and
+/// then logs that part alone: with `inf` nothing at all.
 fn is_filter(level: &str, _context: &()) -> garde::Result {
-    match EnvFilter::builder().parse(level) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(garde::Error::new(format!(
-            "{error}; expected a level, or levels by part as in `info,relay=debug`"
-        ))),
+    for directive in level.split(',') {
+        let (part, level) = match directive.split_once('=') {
+            Some((part, level)) => (Some(part), level),
+            None => (None, directive),
+        };
+        let in_part = |c: char| c.is_ascii_alphanumeric() || "_:".contains(c);
+        if let Some(part) = part
+            && (part.is_empty() || !part.chars().all(in_part))
+        {
+            return Err(garde::Error::new(format!(
+                "`{part}` is no part of a program; expected levels by part as in `info,relay=debug`"
+            )));
+        }
+        if !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
+            let levels = LEVELS.join("`, `");
+            return Err(garde::Error::new(format!(
+                "`{level}` is no level; expected one of `{levels}`, or levels by part as in \
+                 `info,relay=debug`"
+            )));
+        }
     }
+    Ok(())
 }
 
 /// Sends this process's logs to standard error from now on. Only the first call of a process
@@ -93,14 +114,46 @@ mod tests {
         for (level, good) in [
             ("info", true),
             ("info,relay=debug", true),
+            ("INFO,relay::rtmp=trace", true),
+            ("relay=off", true),
             ("relay=loud", false),
             ("a=b=c", false),
+            ("inf", false),
+            ("info,relay", false),
+            ("info,", false),
+            ("", false),
+            ("info, relay=debug", false),
+            ("re lay=debug", false),
         ] {
             let config = Config {
                 level: level.into(),
                 ..Config::default()
             };
             assert_eq!(config.validate().is_ok(), good, "{level}");
+            // What is let through means to the filter what it means to us.
+            assert!(
+                !good || EnvFilter::builder().parse(level).is_ok(),
+                "{level}"
+            );
         }
+    }
+
+    #[test]
+    fn a_mistyped_level_is_refused_at_its_place_with_those_that_there_are() {
+        #[derive(Debug, Default, Serialize, Deserialize, Validate, JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        struct Program {
+            #[garde(dive)]
+            log: Config,
+        }
+        let refused = crate::config::from_text::<Program>("edge.yaml", "log:\n  level: inf\n");
+        let refused = refused.expect_err("no level").to_string();
+        assert_eq!(
+            refused.lines().next(),
+            Some(
+                "edge.yaml:2:10: log.level: `inf` is no level; expected one of `error`, `warn`, \
+                 `info`, `debug`, `trace`, `off`, or levels by part as in `info,relay=debug`"
+            )
+        );
     }
 }
