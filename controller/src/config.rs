@@ -3,6 +3,7 @@
 use crate::{
     model::inventory::Timing,
     plan::{Duplicates, Policy},
+    store,
 };
 use garde::Validate;
 use schemars::JsonSchema;
@@ -12,7 +13,6 @@ use service::{
     config::{Duration, Listen},
     telemetry,
 };
-use std::path::PathBuf;
 
 /// The controller's config.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, JsonSchema)]
@@ -32,7 +32,7 @@ pub struct Config {
     pub rest: Rest,
     /// Where state is kept.
     #[garde(dive)]
-    pub store: Store,
+    pub store: store::config::Store,
     /// How nodes are watched.
     #[garde(dive)]
     pub nodes: Nodes,
@@ -62,27 +62,6 @@ pub struct Rest {
     /// the log names.
     #[garde(skip)]
     pub listen: Listen,
-}
-
-/// Where state is kept: who owns each stream, which nodes there are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Store {
-    /// `embedded`: a file of this process, for one controller.
-    #[garde(skip)]
-    pub kind: StoreKind,
-    /// The embedded store's file. Its directory is made.
-    #[garde(skip)]
-    pub path: PathBuf,
-}
-
-/// What keeps the state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum StoreKind {
-    /// A file of this process.
-    #[default]
-    Embedded,
 }
 
 /// How nodes are watched.
@@ -150,6 +129,11 @@ impl Token {
         Self(secret.into())
     }
 
+    /// The secret itself, for whoever has to show it.
+    pub(crate) fn secret(&self) -> &str {
+        &self.0
+    }
+
     /// Whether what was shown is the secret. Takes as long for a nearly right one as for a wrong
     /// one of the same length.
     pub fn is(&self, shown: &str) -> bool {
@@ -172,7 +156,7 @@ impl Default for Config {
             admin: admin::Config::on("127.0.0.1:7081"),
             grpc: Grpc::default(),
             rest: Rest::default(),
-            store: Store::default(),
+            store: store::config::Store::default(),
             nodes: Nodes::default(),
             streams: Streams::default(),
         }
@@ -192,15 +176,6 @@ impl Default for Rest {
     fn default() -> Self {
         Self {
             listen: loopback(7080),
-        }
-    }
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self {
-            kind: StoreKind::Embedded,
-            path: "weir-controller.redb".into(),
         }
     }
 }

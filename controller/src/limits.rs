@@ -11,6 +11,13 @@ pub const WATCH_CHANGES_MAX: usize = 1_024;
 /// Writes in one transaction; etcd's own bound is 128.
 pub const WRITES_PER_TRANSACTION_MAX: usize = 100;
 
+/// Entries that are listed from etcd at a time: a page of whole transactions' worth is about a megabyte.
+pub const ETCD_LIST_ENTRIES_MAX: i64 = 1_000;
+
+/// The largest answer that is taken from etcd, in bytes: it tells a watch up to a thousand
+/// transactions at once.
+pub const ETCD_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// How long the last epoch of a stream without an owner is kept. After that the epoch begins again
 /// at 1, unless a node that still knows a greater one tells it.
 pub const PLACEMENT_KEPT: Duration = Duration::from_secs(24 * 3600);

@@ -15,7 +15,11 @@ fn main() -> ExitCode {
         let admin = process
             .serve_admin(&config.admin, axum::Router::new())
             .await?;
-        let controller = Controller::start(&config).await?;
+        let controller = tokio::select! {
+            // A shared store that does not answer is waited for.
+            started = Controller::start(&config) => started?,
+            () = process.drain.draining() => return Ok(()),
+        };
         ready.hold();
         tokio::select! {
             () = process.drain.draining() => {}

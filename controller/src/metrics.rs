@@ -34,9 +34,11 @@ pub const EVENTS: &str = "weir_controller_events_total";
 pub const COMMITS: &str = "weir_controller_store_commits_total";
 /// How long commits take.
 pub const COMMIT_SECONDS: &str = "weir_controller_store_commit_seconds";
+/// Whether the store answers.
+pub const STORE_UP: &str = "weir_controller_store_up";
 
 /// All of them, with their words.
-pub const METRICS: [Metric; 16] = [
+pub const METRICS: [Metric; 17] = [
     Metric::gauge(NODES, "Nodes known, by role and state."),
     Metric::gauge(STREAMS, "Streams that have an owner."),
     Metric::gauge(PLAYERS, "Players on all nodes, by their last reports."),
@@ -61,5 +63,9 @@ pub const METRICS: [Metric; 16] = [
     Metric::histogram(
         COMMIT_SECONDS,
         "How long the store takes for a transaction.",
+    ),
+    Metric::gauge(
+        STORE_UP,
+        "1 if the store can be watched, 0 if it does not answer.",
     ),
 ];

@@ -3,14 +3,14 @@
 use crate::{
     Config, grpc,
     limits::STORE_RETRY,
-    metrics::{NODES, PLAYERS, STREAMS},
+    metrics::{NODES, PLAYERS, STORE_UP, STREAMS},
     model::{
         Model,
         events::New,
         inventory::{Health, Now},
     },
     reconcile, rest,
-    store::{Store, Watch, embedded::Embedded, keys},
+    store::{Change, Store, StoreError, Watch, config::Kind, embedded::Embedded, etcd::Etcd, keys},
 };
 use ::metrics::gauge;
 use anyhow::Context;
@@ -53,10 +53,13 @@ impl Controller {
     /// # Errors
     /// If the store cannot be opened or a listener's address cannot be had.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        let store: Arc<dyn Store> = Arc::new(Embedded::open(&config.store.path)?);
+        let store: Arc<dyn Store> = match config.store.kind {
+            Kind::Embedded => Arc::new(Embedded::open(&config.store.path)?),
+            Kind::Etcd => Arc::new(Etcd::open(&config.store)?),
+        };
         let model = Arc::new(Model::new(config.policy(), config.timing(), now()));
         let mut watch = store.watch(keys::ALL).await?;
-        reconcile::learn(&model, &watch.next().await?, now());
+        reconcile::learn(&model, &first(&mut *watch).await?, now());
 
         let grpc = listen(config.grpc.listen)
             .await
@@ -85,12 +88,7 @@ impl Controller {
 
         let (breaks, broken) = mpsc::channel(1);
         let Parts { cancel, tasks, .. } = parts.clone();
-        tasks.spawn(follow(
-            Arc::clone(&model),
-            Arc::clone(&store),
-            watch,
-            cancel.clone(),
-        ));
+        tasks.spawn(follow(Arc::clone(&model), watch, cancel.clone()));
         tasks.spawn(reconcile::run(
             Arc::clone(&model),
             Arc::clone(&store),
@@ -166,26 +164,42 @@ async fn ending(
     }
 }
 
-/// Brings the store's changes into the model; watches anew if the watch breaks.
-async fn follow(
-    model: Arc<Model>,
-    store: Arc<dyn Store>,
-    mut watch: Box<dyn Watch>,
-    cancel: CancellationToken,
-) {
+/// All that the store holds. One that is shared is waited for: it may come back.
+async fn first(watch: &mut dyn Watch) -> Result<Change, StoreError> {
+    loop {
+        match watch.next().await {
+            Err(error @ StoreError::Etcd { .. }) => {
+                tracing::error!(%error, "the store is waited for");
+                tokio::time::sleep(STORE_RETRY).await;
+            }
+            answered => return answered,
+        }
+    }
+}
+
+/// Brings the store's changes into the model. While the store is away the model stays as it is.
+async fn follow(model: Arc<Model>, mut watch: Box<dyn Watch>, cancel: CancellationToken) {
+    let mut away = false;
+    gauge!(STORE_UP).set(1);
     loop {
         let change = tokio::select! {
             () = cancel.cancelled() => return,
             change = watch.next() => change,
         };
         match change {
-            Ok(change) => reconcile::learn(&model, &change, now()),
-            Err(error) => {
-                tracing::error!(%error, "the store's watch broke, watching anew");
-                let _ = tokio::time::timeout(STORE_RETRY, cancel.cancelled()).await;
-                if let Ok(again) = store.watch(keys::ALL).await {
-                    watch = again;
+            Ok(change) => {
+                if std::mem::take(&mut away) {
+                    gauge!(STORE_UP).set(1);
+                    tracing::info!("the store answers again");
                 }
+                reconcile::learn(&model, &change, now());
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut away, true) {
+                    gauge!(STORE_UP).set(0);
+                    tracing::error!(%error, "the store does not answer, going on from memory");
+                }
+                let _ = tokio::time::timeout(STORE_RETRY, cancel.cancelled()).await;
             }
         }
     }

@@ -9,9 +9,14 @@
 //! Two rules make an implementation: what `commit` acknowledged is there after a crash, and a watch
 //! never leaves out a change without an `Init` that contains it. `suite` checks them for each.
 //!
+//! An `Init` whose revision is smaller than an earlier one means that the store has lost its history:
+//! it came back empty, or from an old copy.
+//!
 //! What the keys mean is known to [`keys`] alone.
 
+pub mod config;
 pub mod embedded;
+pub mod etcd;
 pub mod keys;
 #[cfg(test)]
 mod suite;
@@ -128,6 +133,26 @@ pub enum StoreError {
     /// The disk or the file failed. Whether a commit under way was done is not known.
     #[error("the store failed: {0}")]
     Failed(#[source] redb::Error),
+    /// A certificate or key for TLS cannot be read.
+    #[error("cannot read {file}: {source}")]
+    Certificate {
+        /// Which file.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A member of etcd did not do it. Whether a commit under way was done is not known.
+    #[error("etcd at {endpoint} did not {doing}: {reason}")]
+    Etcd {
+        /// Which member.
+        endpoint: String,
+        /// What it was asked for.
+        doing: &'static str,
+        /// What it said.
+        reason: String,
+        /// Another member, or the same one later, may do it.
+        again: bool,
+    },
     /// There is no such lease (any more).
     #[error("there is no lease {}", .0.0)]
     NoLease(Lease),
@@ -141,8 +166,11 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 
 /// A map with revisions, transactions, leases and watches.
 pub trait Store: Send + Sync {
-    /// What kind it is, for people: `embedded`.
+    /// What kind it is, for people: `embedded`, `etcd`.
     fn kind(&self) -> &'static str;
+
+    /// Whether other controllers may use it too.
+    fn is_shared(&self) -> bool;
 
     /// All entries whose key begins with `prefix`.
     fn list(&self, prefix: &str) -> Answer<'_, Listing>;
@@ -166,6 +194,7 @@ pub trait Store: Send + Sync {
 
 /// A watch; dropping it ends it.
 pub trait Watch: Send {
-    /// The next change. Cancel-safe.
+    /// The next change. Cancel-safe. After an error it may be asked again: it goes on where it was,
+    /// or with an `Init`.
     fn next(&mut self) -> Answer<'_, Change>;
 }

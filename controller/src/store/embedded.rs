@@ -353,6 +353,10 @@ impl Store for Embedded {
         "embedded"
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn list(&self, prefix: &str) -> Answer<'_, Listing> {
         let prefix = prefix.to_owned();
         self.blocking(move |inner| inner.list(&prefix).map_err(StoreError::Failed))
@@ -449,12 +453,12 @@ mod tests {
     use super::*;
     use crate::store::suite::{self, Opened};
 
-    fn open() -> Opened<Embedded> {
+    async fn open() -> Opened<Embedded, tempfile::TempDir> {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("controller.redb");
         Opened {
             store: Embedded::open(&file).expect("opened"),
-            dir,
+            keep: dir,
         }
     }
 
@@ -462,7 +466,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_committed_is_there_after_the_store_is_opened_again() {
-        let Opened { store, dir } = open();
+        let Opened { store, keep: dir } = open().await;
         let outcome = store.commit(suite::put("a", "1")).await.expect("committed");
         assert_eq!(outcome, Outcome::Committed(Revision(1)));
         let lease = store.grant(Duration::from_secs(60)).await.expect("granted");
@@ -483,14 +487,14 @@ mod tests {
 
     #[tokio::test]
     async fn one_file_is_one_store_s() {
-        let Opened { store, dir } = open();
+        let Opened { store, keep: dir } = open().await;
         assert!(Embedded::open(&dir.path().join("controller.redb")).is_err());
         drop(store);
     }
 
     #[tokio::test]
     async fn a_watch_that_fell_behind_is_told_all_that_is_there() {
-        let Opened { store, dir: _dir } = open();
+        let Opened { store, keep: _dir } = open().await;
         let mut watch = store.watch("").await.expect("a watch");
         assert!(matches!(watch.next().await, Ok(Change::Init(_))));
         for number in 0..=WATCH_CHANGES_MAX {

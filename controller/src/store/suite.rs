@@ -4,10 +4,15 @@ use super::{Change, Entry, Expect, Outcome, Revision, Store, Transaction, Watch,
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
-/// A fresh store, and the directory that it lives in.
-pub(super) struct Opened<S> {
+/// A fresh store, and what it lives in.
+pub(super) struct Opened<S, K> {
     pub(super) store: S,
-    pub(super) dir: tempfile::TempDir,
+    pub(super) keep: K,
+}
+
+/// The revision of the `number`th change of a fresh store, whose first revision need not be 0.
+async fn nth(store: &dyn Store, number: u64) -> Revision {
+    Revision(store.list("").await.expect("listed").revision.0 + number)
 }
 
 pub(super) fn put(key: &str, value: &str) -> Transaction {
@@ -54,13 +59,15 @@ async fn next(watch: &mut Box<dyn Watch>) -> Change {
 }
 
 pub(super) async fn revisions_rise_by_one(store: &dyn Store) {
-    for wanted in 1..=5 {
+    let fifth = nth(store, 5).await;
+    for _ in 1..=5 {
+        let wanted = nth(store, 1).await;
         let outcome = store.commit(put("a", "x")).await.expect("committed");
-        assert_eq!(outcome, Outcome::Committed(Revision(wanted)));
+        assert_eq!(outcome, Outcome::Committed(wanted));
     }
     let listing = store.list("").await.expect("listed");
-    assert_eq!(listing.revision, Revision(5));
-    assert_eq!(listing.entries[0].revision, Revision(5));
+    assert_eq!(listing.revision, fifth);
+    assert_eq!(listing.entries[0].revision, fifth);
 }
 
 pub(super) async fn a_prefix_lists_what_begins_with_it(store: &dyn Store) {
@@ -73,11 +80,12 @@ pub(super) async fn a_prefix_lists_what_begins_with_it(store: &dyn Store) {
 }
 
 pub(super) async fn a_transaction_is_all_or_nothing(store: &dyn Store) {
+    let (first, second) = (nth(store, 1).await, nth(store, 2).await);
     store.commit(put("a", "1")).await.expect("committed");
     let stale = Transaction {
         expect: vec![
             Expect::Absent("b".into()),
-            Expect::Unchanged("a".into(), Revision(9)),
+            Expect::Unchanged("a".into(), Revision(first.0 + 8)),
         ],
         writes: vec![write("b", "1"), Write::Delete("a".into())],
     };
@@ -90,13 +98,13 @@ pub(super) async fn a_transaction_is_all_or_nothing(store: &dyn Store) {
     let good = Transaction {
         expect: vec![
             Expect::Absent("b".into()),
-            Expect::Unchanged("a".into(), Revision(1)),
+            Expect::Unchanged("a".into(), first),
         ],
         writes: vec![write("b", "1"), Write::Delete("a".into())],
     };
     assert_eq!(
         store.commit(good).await.expect("answered"),
-        Outcome::Committed(Revision(2))
+        Outcome::Committed(second)
     );
     assert_eq!(keys(store, "").await, ["b"]);
 }
@@ -120,13 +128,17 @@ pub(super) async fn of_two_who_expect_the_same_one_wins(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn a_watch_tells_what_is_there_and_then_each_change_in_order(store: &dyn Store) {
+    let start = nth(store, 0).await;
     store.commit(put("w/a", "1")).await.expect("committed");
     store.commit(put("x", "1")).await.expect("committed");
     let mut watch = store.watch("w/").await.expect("a watch");
     let Change::Init(listing) = next(&mut watch).await else {
         panic!("the first is no init")
     };
-    assert_eq!((listing.revision, listing.entries.len()), (Revision(2), 1));
+    assert_eq!(
+        (listing.revision, listing.entries.len()),
+        (Revision(start.0 + 2), 1)
+    );
 
     store.commit(put("x", "2")).await.expect("committed");
     let both = Transaction {
@@ -135,10 +147,10 @@ pub(super) async fn a_watch_tells_what_is_there_and_then_each_change_in_order(st
     };
     store.commit(both).await.expect("committed");
     store.commit(put("w/b", "3")).await.expect("committed");
-    let entry = |value: &'static str, revision| Entry {
+    let entry = |value: &'static str, number| Entry {
         key: "w/b".into(),
         value: Bytes::from_static(value.as_bytes()),
-        revision: Revision(revision),
+        revision: Revision(start.0 + number),
         lease: None,
     };
     assert_eq!(next(&mut watch).await, Change::Apply(entry("2", 4)));
@@ -146,13 +158,14 @@ pub(super) async fn a_watch_tells_what_is_there_and_then_each_change_in_order(st
         next(&mut watch).await,
         Change::Delete {
             key: "w/a".into(),
-            revision: Revision(4)
+            revision: Revision(start.0 + 4)
         }
     );
     assert_eq!(next(&mut watch).await, Change::Apply(entry("3", 5)));
 }
 
 pub(super) async fn no_change_is_told_twice_or_left_out(store: Arc<dyn Store>) {
+    let last = nth(&*store, 50).await;
     let writer = Arc::clone(&store);
     let writing = tokio::spawn(async move {
         for number in 0..50_u32 {
@@ -167,7 +180,7 @@ pub(super) async fn no_change_is_told_twice_or_left_out(store: Arc<dyn Store>) {
         panic!("the first is no init")
     };
     let mut revision = listing.revision;
-    while revision < Revision(50) {
+    while revision < last {
         let Change::Apply(entry) = next(&mut watch).await else {
             panic!("only puts were done")
         };
@@ -178,6 +191,7 @@ pub(super) async fn no_change_is_told_twice_or_left_out(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn an_entry_goes_with_its_lease(store: &dyn Store) {
+    let fourth = nth(store, 4).await;
     let lease = store
         .grant(Duration::from_millis(300))
         .await
@@ -198,7 +212,7 @@ pub(super) async fn an_entry_goes_with_its_lease(store: &dyn Store) {
     let gone = [next(&mut watch).await, next(&mut watch).await];
     let deleted = |key: &str| Change::Delete {
         key: key.into(),
-        revision: Revision(4),
+        revision: fourth,
     };
     assert_eq!(gone, [deleted("l/a"), deleted("l/b")]);
     assert_eq!(keys(store, "l/").await, ["l/free"]);
@@ -239,14 +253,14 @@ macro_rules! run {
                 ($name:ident) => {
                     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                     async fn $name() {
-                        let opened = super::$open();
+                        let opened = super::$open().await;
                         crate::store::suite::$name(&opened.store).await;
                     }
                 };
                 ($name:ident, shared) => {
                     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                     async fn $name() {
-                        let opened = super::$open();
+                        let opened = super::$open().await;
                         crate::store::suite::$name(Arc::new(opened.store)).await;
                     }
                 };
