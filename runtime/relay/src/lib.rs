@@ -4,7 +4,7 @@
 //!
 //! * [`hub`]: all live streams of a node. Publishers hand it frames; it knows no protocol.
 //! * [`tape`]: a stream's bytes in one wire format, written once a node, read by every subscriber.
-//! * [`shard`]: one thread a core; connections live and die on one.
+//! * [`shard`]: one thread a core; connections live and die on one. [`pace`]: how long it gathers writes.
 //! * `player`: a socket fed from a tape; what RTMP, HTTP-FLV and WebSocket-FLV players share.
 //! * [`rtmp`]: publishers and players in; [`rtmp::pull`] and [`rtmp::forward`] out.
 //! * `http`: HTTP-FLV and WebSocket-FLV out.
@@ -38,6 +38,7 @@ pub mod hub;
 pub mod limits;
 pub mod metrics;
 pub mod net;
+pub mod pace;
 mod player;
 pub mod report;
 pub mod rtmp;
@@ -55,6 +56,7 @@ pub use vhosts::Vhosts;
 use crate::{
     admission::Admission,
     net::{ListenError, Listening},
+    pace::MergeWrite,
     settings::Settings,
     shard::{Shard, ShardBusy},
 };
@@ -100,6 +102,10 @@ impl Relay {
             queue_length: settings.play.queue_length.get(),
             linger: settings.play.linger.get(),
             gop_cache: settings.play.gop_cache,
+            merge_write: MergeWrite {
+                min: settings.play.merge_write_min.get(),
+                max: settings.play.merge_write.get(),
+            },
         };
         Ok(Self {
             shards: Shards::start(&hub, setup)?,

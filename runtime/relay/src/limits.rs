@@ -35,6 +35,20 @@ pub const INDEX_BYTES_MAX: usize = 2 * GOP_BYTES_MAX;
 /// where more help.
 pub const WRITE_PIECES_MAX: usize = 64;
 
+/// Bytes that one `send` gathers for players that have kept up: past them a longer one costs no less a byte.
+pub const RUN_BYTES_MAX: usize = 64 << 10;
+
+/// Players of a stream on one shard from which on it pays to copy pieces together once for all of them.
+pub const RUN_SINKS_MIN: usize = 3;
+
+/// Bytes that a player is sent before it is another's turn: late joiners take a whole GOP, and whoever
+/// watches already must not wait for a thousand of them.
+pub const TURN_BYTES_MAX: u64 = 128 << 10;
+
+/// Bytes that wait in the kernel for a player who takes none: past them the player waits on its tape,
+/// which costs nothing. What is on its way to it is not counted, so a long fast line stays full.
+pub const UNSENT_BYTES_MAX: u32 = 256 << 10;
+
 /// Players that a shard serves between two looks at its other work.
 pub const SINKS_PER_TURN: usize = 64;
 

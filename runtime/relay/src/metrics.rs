@@ -43,6 +43,14 @@ pub const METRICS: &[Metric] = &[
         "weir_timestamp_jumps_total",
         "Jumps of publishers' clocks that were taken out.",
     ),
+    Metric::gauge(
+        "weir_shard_busy_ratio",
+        "Share of its time that a shard was busy in the last 100 ms.",
+    ),
+    Metric::gauge(
+        "weir_shard_merge_write_seconds",
+        "How long a shard gathers frames now before it sends them.",
+    ),
     Metric::counter(
         "weir_shard_overruns_total",
         "Times a shard fell behind a publisher and started again.",

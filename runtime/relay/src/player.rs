@@ -7,6 +7,8 @@
 
 use crate::{
     hub::Reading,
+    net,
+    settings::Play,
     shard::Shard,
     tape::{
         Format,
@@ -74,8 +76,9 @@ impl Player {
         reading: Reading,
         format: &'static Format,
         greeting: Bytes,
-        stall_timeout: Duration,
+        settings: &Play,
     ) -> Rc<Self> {
+        net::tune_for_play(&socket, settings.tcp_nodelay);
         let index = shard.index(reading.stream(), format);
         let mut outlet = Outlet::new(Cursor::join(&index.held(), shard.gop_cache()));
         outlet.push(greeting);
@@ -85,7 +88,7 @@ impl Player {
             index,
             place: Cell::new(usize::MAX),
             outlet: RefCell::new(outlet),
-            stall_timeout,
+            stall_timeout: settings.stall_timeout.get(),
             blocked_since: Cell::new(None),
             paused: Cell::new(false),
             skips_in_a_row: Cell::new(0),
@@ -132,7 +135,11 @@ impl Player {
             tokio::select! {
                 () = self.signal.notified() => {}
                 ready = self.socket.writable(), if self.blocked_since.get().is_some() => match ready {
-                    Ok(()) => self.flush(),
+                    Ok(()) => {
+                        self.flush();
+                        // A late joiner's GOP takes several turns.
+                        tokio::task::yield_now().await;
+                    }
                     Err(error) => return End::Failed(error),
                 }
             }
@@ -164,7 +171,7 @@ impl Player {
             Ok(Flushed::All) => {
                 self.blocked_since.set(None);
             }
-            Ok(Flushed::Blocked) => {
+            Ok(Flushed::Blocked | Flushed::TurnOver) => {
                 if written > 0 || self.blocked_since.get().is_none() {
                     self.blocked_since.set(Some(Instant::now()));
                     self.signal.notify_one();

@@ -80,6 +80,28 @@ pub struct Play {
     pub stall_timeout: Duration,
     /// How long players stay when the publisher has gone; if it is back in time they go on.
     pub linger: Duration,
+    /// How long frames are gathered at most, to send many by one write, when a shard is busy: throughput
+    /// for delay. `0` sends each frame at once, however busy.
+    #[garde(range(max = Duration::from_secs(2)))]
+    pub merge_write: Duration,
+    /// How long they are gathered even when there is time to spare; at most `merge_write`.
+    #[garde(custom(at_most(&self.merge_write)))]
+    pub merge_write_min: Duration,
+    /// Frames leave at once (`true`), or the kernel may hold a short one back until the player has
+    /// acknowledged the one before (`false`): fewer packets, for up to 40 ms of delay.
+    pub tcp_nodelay: bool,
+}
+
+/// The check that a time is not above `merge_write`.
+fn at_most(merge_write: &Duration) -> impl FnOnce(&Duration, &()) -> garde::Result + '_ {
+    move |value, ()| {
+        if value <= merge_write {
+            return Ok(());
+        }
+        Err(garde::Error::new(format!(
+            "must be at most merge_write, which is {merge_write}"
+        )))
+    }
 }
 
 impl Default for Play {
@@ -90,6 +112,9 @@ impl Default for Play {
             queue_length: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
             linger: Duration::from_secs(15),
+            merge_write: Duration::from_millis(350),
+            merge_write_min: Duration::default(),
+            tcp_nodelay: true,
         }
     }
 }

@@ -9,6 +9,7 @@
 use crate::{
     hub::{Hub, Reader, Reading, Stream},
     limits,
+    pace::{MergeWrite, Pace},
     tape::{
         Format,
         cursor::Subscriber,
@@ -38,6 +39,7 @@ pub struct Shard {
     number: usize,
     hub: Arc<Hub>,
     retention: Retention,
+    pace: Rc<Pace>,
     gop_cache: bool,
     indexes: RefCell<HashMap<(StreamPath, &'static str), Weak<Index>>>,
     scratch: RefCell<Box<[u8]>>,
@@ -108,7 +110,7 @@ impl Shard {
             // About to grow: forget those that nobody reads first.
             indexes.retain(|_, index| index.strong_count() > 0);
         }
-        let index = Index::begin(stream, format, self.retention, &self.tasks);
+        let index = Index::begin(stream, format, self.retention, &self.pace, &self.tasks);
         indexes.insert(key, Rc::downgrade(&index));
         index
     }
@@ -130,6 +132,8 @@ pub struct Setup {
     pub linger: std::time::Duration,
     /// Late joiners start at the last key frame rather than at the next one.
     pub gop_cache: bool,
+    /// Between which times a shard gathers what it sends.
+    pub merge_write: MergeWrite,
 }
 
 /// All shards of the node. Cheap to clone.
@@ -170,6 +174,7 @@ impl Shards {
                             queue_length: setup.queue_length,
                             linger: setup.linger,
                         },
+                        pace: Rc::new(Pace::new(setup.merge_write)),
                         gop_cache: setup.gop_cache,
                         indexes: RefCell::default(),
                         scratch: RefCell::new(vec![0; limits::READ_BYTES].into_boxed_slice()),
@@ -237,12 +242,15 @@ pub struct ShardBusy {
 }
 
 async fn work(shard: Rc<Shard>, mut jobs: mpsc::Receiver<Job>) {
+    let pace = shard.pace.keep(shard.number);
+    tokio::pin!(pace);
     loop {
         tokio::select! {
             job = jobs.recv() => match job {
                 Some(job) => job(shard.clone()),
                 None => break,
             },
+            never = &mut pace => match never {},
             () = shard.closing.cancelled() => break,
         }
     }

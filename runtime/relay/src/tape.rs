@@ -14,7 +14,10 @@
 //! Adding a wire format is one [`Format`]: the hub and the tapes need not know it.
 
 pub(crate) mod cursor;
+mod delivery;
+pub(crate) mod held;
 pub(crate) mod index;
+mod run;
 
 use crate::limits;
 use bytes::{Bytes, BytesMut};

@@ -56,15 +56,7 @@ pub(crate) async fn play(
     let format = if websocket { &FLV_OVER_WEBSOCKET } else { &FLV };
     let greeting = greeting(get, &reading);
     tracing::info!(stream = %path, %peer, protocol = format.name, "player joined");
-    let stall_timeout = settings.stall_timeout.get();
-    let player = Player::start(
-        shard,
-        socket.clone(),
-        reading,
-        format,
-        greeting,
-        stall_timeout,
-    );
+    let player = Player::start(shard, socket.clone(), reading, format, greeting, settings);
     let mut inbound = websocket::Inbound::default();
     let end = loop {
         tokio::select! {

@@ -36,7 +36,6 @@ pub(super) async fn play(connection: &mut Connection, path: &StreamPath) -> Resu
     }
     connection.session.accept_play()?;
     let greeting = connection.session.output().split().freeze();
-    let stall_timeout = connection.settings.play.stall_timeout.get();
     tracing::info!(stream = %path, %peer, protocol = "rtmp", "player joined");
     let began = Instant::now();
     let player = Player::start(
@@ -45,7 +44,7 @@ pub(super) async fn play(connection: &mut Connection, path: &StreamPath) -> Resu
         reading,
         &RTMP,
         greeting,
-        stall_timeout,
+        &connection.settings.play,
     );
     let ended = feed(connection, &player).await;
     if matches!(ended, Err(Ended::Player(End::StreamEnded))) {

@@ -3,7 +3,8 @@
 
 use super::{
     Piece,
-    index::{Held, Index, Sink},
+    held::Held,
+    index::{Index, Sink},
 };
 use crate::{hub::Reading, limits};
 use bytes::{Buf, Bytes};
@@ -72,6 +73,8 @@ pub(crate) enum Flushed {
     All,
     /// The socket takes no more now.
     Blocked,
+    /// There is more, and the socket might take it, but others wait for their turn.
+    TurnOver,
 }
 
 /// Writes to one socket: first what is queued for it alone, then the tape from its cursor on.
@@ -142,26 +145,19 @@ impl Outlet {
         self.cursor = Cursor::Key(0);
     }
 
-    /// Writes as much as the socket takes; `held` is what the tape holds, if the tape may be read.
+    /// Writes as much as the socket takes, though no more than a turn's worth; `held` is what the tape
+    /// holds, if the tape may be read.
     ///
     /// # Errors
     /// Whatever the socket says, but not that it would block.
     pub(crate) fn flush(&mut self, held: Option<&Held>, socket: &TcpStream) -> io::Result<Flushed> {
+        let turn_ends = self.written + limits::TURN_BYTES_MAX;
         loop {
             if let Some(held) = held {
                 self.settle(held);
             }
             let mut slices = [IoSlice::new(&[]); limits::WRITE_PIECES_MAX];
-            let own = self.own.iter();
-            let tape = held.into_iter().zip(self.cursor.position());
-            let pieces = tape
-                .flat_map(|(held, seq)| held.from(seq))
-                .map(|piece| &piece.bytes);
-            let mut count = 0;
-            for (slice, bytes) in slices.iter_mut().zip(own.chain(pieces)) {
-                *slice = IoSlice::new(bytes);
-                count += 1;
-            }
+            let count = self.list(held, &mut slices);
             if count == 0 {
                 return Ok(Flushed::All);
             }
@@ -173,7 +169,24 @@ impl Outlet {
                 }
                 Err(error) => return Err(error),
             }
+            if self.written >= turn_ends {
+                return Ok(Flushed::TurnOver);
+            }
         }
+    }
+
+    /// Lists what comes next, as much as there is room for; says how many slices that is.
+    fn list<'a>(&'a self, held: Option<&'a Held>, slices: &mut [IoSlice<'a>]) -> usize {
+        let own = self.own.iter().map(|bytes| &bytes[..]);
+        let tape = held
+            .zip(self.cursor.position())
+            .map(|(held, seq)| held.slices(seq));
+        let mut count = 0;
+        for (slice, bytes) in slices.iter_mut().zip(own.chain(tape.into_iter().flatten())) {
+            *slice = IoSlice::new(bytes);
+            count += 1;
+        }
+        count
     }
 
     fn settle(&mut self, held: &Held) {
@@ -206,6 +219,10 @@ impl Outlet {
         let (Some(held), Cursor::Piece(mut seq)) = (held, self.cursor) else {
             return;
         };
+        if let Some(next) = held.behind_run(seq, written) {
+            self.cursor = Cursor::Piece(next);
+            return;
+        }
         for piece in held.from(seq) {
             if written == 0 {
                 break;
@@ -328,7 +345,7 @@ impl Drop for Subscriber {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::index::tests::held, *};
+    use super::{super::held::tests::held, *};
     use crate::frames::words;
 
     #[test]

@@ -28,6 +28,33 @@ async fn a_player_that_joins_late_starts_at_a_key_frame() {
 }
 
 #[tokio::test]
+async fn frames_that_are_gathered_arrive_all_and_in_order() {
+    let mut settings = Settings::default();
+    settings.play.merge_write_min = service::config::Duration::from_millis(20);
+    let server = Server::start(settings);
+    let mut publisher = server.publish("a").await;
+    publisher.send("m v k0@0").await;
+    server.has_received("a", 1).await;
+    let mut players = Vec::new();
+    for way in Way::ALL.into_iter().cycle().take(4 * Way::ALL.len()) {
+        let mut player = server.play(way, "a").await;
+        player.expects("m@0 v@0 k0@0").await;
+        players.push(player);
+    }
+    let mut expected = Vec::new();
+    for number in 1..200 {
+        // Some longer than all that one write gathers.
+        let bytes = [10, 3_000, 70_000][number % 3];
+        let word = format!("p{number}@{}", number * 40);
+        publisher.send(&format!("{word}*{bytes}")).await;
+        expected.push(word);
+    }
+    for mut player in players {
+        player.expects(&expected.join(" ")).await;
+    }
+}
+
+#[tokio::test]
 async fn streams_of_sound_or_pictures_alone_are_played_and_announced_as_such() {
     let server = Server::start(Settings::default());
     for (name, script, count, expected, announced) in [

@@ -1,0 +1,155 @@
+//! How long a shard gathers what it has to send, by how busy it is.
+//!
+//! One `write` of 40 kB costs a fraction of ten of 4 kB. A shard with time to spare sends each frame at
+//! once; one that is short of time gathers frames, longer the shorter it is, up to `play.merge_write`.
+//! What is gathered longer costs less, so the busy share falls, until it lies between
+//! [`BUSY_BELOW`] and [`BUSY_ABOVE`]: there the time stays as it is.
+
+use metrics::{Gauge, gauge};
+use std::{cell::Cell, time::Duration};
+use tokio::{runtime::Handle, time};
+
+/// How often a shard looks how busy it is.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Above this share of its time a shard gathers longer.
+const BUSY_ABOVE: f64 = 0.75;
+
+/// Below this share it gathers less long. One step must not lead from above one bound to below the
+/// other: gathering half as long again saves a third of the work at most.
+const BUSY_BELOW: f64 = 0.45;
+
+/// The first step above sending at once: less than this gathers next to nothing, because 25 pictures and
+/// 47 sounds a second come 14 ms apart.
+const SHORTEST: Duration = Duration::from_millis(20);
+
+/// Between which times a shard may choose.
+#[derive(Debug, Clone, Copy)]
+pub struct MergeWrite {
+    /// While it has time to spare.
+    pub min: Duration,
+    /// However busy it is. Not below `min`.
+    pub max: Duration,
+}
+
+impl MergeWrite {
+    /// The next time to gather for, after `window`, in which the shard was busy for `busy` of its time.
+    fn next(self, window: Duration, busy: f64) -> Duration {
+        let wanted = if busy > BUSY_ABOVE {
+            (window + window / 2).max(SHORTEST)
+        } else if busy < BUSY_BELOW {
+            let shorter = window - window / 8;
+            if shorter < SHORTEST {
+                Duration::ZERO
+            } else {
+                shorter
+            }
+        } else {
+            window
+        };
+        wanted.max(self.min).min(self.max)
+    }
+}
+
+/// A shard's choice.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    merge_write: MergeWrite,
+    window: Cell<Duration>,
+}
+
+impl Pace {
+    pub(crate) fn new(merge_write: MergeWrite) -> Self {
+        Self {
+            merge_write,
+            window: Cell::new(merge_write.min),
+        }
+    }
+
+    /// How long to gather now.
+    pub(crate) fn window(&self) -> Duration {
+        self.window.get()
+    }
+
+    /// Looks again and again how busy the thread of this runtime is; has no end.
+    pub(crate) async fn keep(&self, shard: usize) -> std::convert::Infallible {
+        let shard = shard.to_string();
+        let busy_gauge: Gauge = gauge!("weir_shard_busy_ratio", "shard" => shard.clone());
+        let window_gauge: Gauge = gauge!("weir_shard_merge_write_seconds", "shard" => shard);
+        let metrics = Handle::current().metrics();
+        let mut looked = (time::Instant::now(), metrics.worker_total_busy_duration(0));
+        loop {
+            time::sleep(LOOK).await;
+            let now = (time::Instant::now(), metrics.worker_total_busy_duration(0));
+            let busy = (now.1 - looked.1).as_secs_f64() / (now.0 - looked.0).as_secs_f64();
+            looked = now;
+            self.window
+                .set(self.merge_write.next(self.window.get(), busy));
+            busy_gauge.set(busy);
+            window_gauge.set(self.window.get().as_secs_f64());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MERGE_WRITE: MergeWrite = MergeWrite {
+        min: Duration::ZERO,
+        max: Duration::from_millis(350),
+    };
+
+    #[test]
+    fn a_busy_shard_gathers_longer_and_one_with_time_to_spare_sends_at_once() {
+        for (name, window, busy, expected) in [
+            ("time to spare", 0, 0.2, 0),
+            ("busy for the first time", 0, 0.8, 20),
+            ("busy still", 100, 0.8, 150),
+            ("as long as it may", 300, 1.0, 350),
+            ("just right", 100, 0.6, 100),
+            ("less busy", 80, 0.3, 70),
+            ("hardly busy", 20, 0.1, 0),
+        ] {
+            let next = MERGE_WRITE.next(Duration::from_millis(window), busy);
+            assert_eq!(next, Duration::from_millis(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_bounds_are_the_operators() {
+        let fixed = MergeWrite {
+            min: Duration::from_millis(100),
+            max: Duration::from_millis(100),
+        };
+        let never = MergeWrite {
+            min: Duration::ZERO,
+            max: Duration::ZERO,
+        };
+        for busy in [0.0, 0.6, 1.0] {
+            assert_eq!(fixed.next(fixed.min, busy), fixed.min);
+            assert_eq!(never.next(Duration::ZERO, busy), Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn it_settles_whatever_the_load_is() {
+        // Work a second: a part that gathering does not change, and one for each write.
+        for (fixed, per_write) in [(0.1, 0.002), (0.3, 0.01), (0.05, 0.1), (0.5, 0.5)] {
+            let frames_a_second = 70.0_f64;
+            let busy = |window: Duration| {
+                let writes = (1.0 / window.as_secs_f64().max(1e-9)).min(frames_a_second);
+                (fixed + per_write * writes).min(1.0)
+            };
+            let mut window = Duration::ZERO;
+            for _ in 0..100 {
+                window = MERGE_WRITE.next(window, busy(window));
+            }
+            let settled = window;
+            for _ in 0..20 {
+                window = MERGE_WRITE.next(window, busy(window));
+                assert_eq!(window, settled, "{fixed} + {per_write} a write");
+            }
+        }
+    }
+}
