@@ -101,7 +101,8 @@ impl Override {
                 Err(error) => failure = failure.or(Some(error.into_inner().to_string())),
             }
         }
-        let problem = failure.unwrap_or_else(|| "has no reading".to_owned());
+        let problem =
+            failure.map_or_else(|| "has no reading".to_owned(), |text| in_our_words(&text));
         match self.unknown_part::<T>(&tree) {
             Some((part, nearest)) => {
                 Err(self.refused::<T>(format!("unknown key `{part}`"), nearest))
@@ -157,6 +158,22 @@ impl Override {
             name: self.name.clone(),
             fault,
         }
+    }
+}
+
+/// A mismatch of types without Rust's name of the wanted one: what a key takes is said from the schema,
+/// unless that has no word for it.
+fn in_our_words(problem: &str) -> String {
+    let Some((found, expected)) = problem.split_once(", expected ") else {
+        return problem.to_owned();
+    };
+    let Some(found) = found.strip_prefix("invalid type: ") else {
+        return problem.to_owned();
+    };
+    match expected.split(' ').next() {
+        Some("struct") => format!("this is a {found}, expected `{{key: value}}`"),
+        _ if expected == "a sequence" => format!("this is a {found}, expected a list: `[a, b]`"),
+        _ => format!("this is a {found}"),
     }
 }
 

@@ -126,14 +126,32 @@ pub(super) fn in_file<T: Config>(file: &str, key: &str, problem: &Yaml) -> Error
             let text = format!("unknown word `{variant}`, expected one of `{known}`");
             (text, nearest(variant, expected.iter().copied()))
         }
+        Yaml::InvalidScalar { ty, .. } => (no_such(ty), None),
         other => (plain(other), None),
     };
+    let mut fault = Fault::of::<T>(key, text, nearest);
+    if let Yaml::Unexpected { expected, .. } = problem.without_snippet() {
+        let (text, takes) = in_our_words(expected);
+        fault.problem = text.to_owned();
+        fault.takes = Key::takes::<T>(key).or_else(|| takes.map(str::to_owned));
+    }
     Error::File {
         file: file.to_owned(),
         line,
         column,
-        fault: Fault::of::<T>(key, text, nearest),
+        fault,
         snippet: snippet(file, problem),
+    }
+}
+
+/// What the parser says of a shape that it did not expect, for somebody who knows YAML by sight: what
+/// stands there, and what a key takes of which the schema has no better word.
+fn in_our_words(expected: &'static str) -> (&'static str, Option<&'static str>) {
+    match expected {
+        "sequence start" => ("this is no list", Some("a list: `[a, b]`")),
+        "mapping start" => ("this has no keys", Some("`key: value` lines")),
+        "scalar" | "string scalar" => ("this is more than one value", Some("one value")),
+        other => (other, None),
     }
 }
 
@@ -154,7 +172,7 @@ pub(super) fn invalid<T: Config>(
         if let Some(name) = overrides.name_of(key) {
             return Error::Variable {
                 name: name.to_owned(),
-                fault: Fault::of::<T>(key, problem.clone(), None),
+                fault: not_allowed::<T>(key, problem),
             };
         }
     }
@@ -172,9 +190,20 @@ pub(super) fn invalid<T: Config>(
         file: file.to_owned(),
         line: location.line(),
         column: location.column(),
-        fault: Fault::of::<T>(key, problem.clone(), None),
+        fault: not_allowed::<T>(key, problem),
         snippet: snippet(file, &located),
     }
+}
+
+/// A value that has the right kind. What the key takes helps where a bound is broken; a check that has a
+/// sentence of its own says what it wants.
+fn not_allowed<T: Config>(key: &str, problem: &str) -> Box<Fault> {
+    let is_bound = ["lower than ", "greater than ", "length is "]
+        .iter()
+        .any(|bound| problem.starts_with(bound));
+    let mut fault = Fault::of::<T>(key, problem.to_owned(), None);
+    fault.takes = fault.takes.filter(|_| is_bound);
+    fault
 }
 
 /// The known word nearest to an unknown one, if it is near enough to be what was meant.
@@ -190,6 +219,17 @@ pub(super) fn nearest<'a>(
         .filter(|(edits, _)| *edits <= most)
         .min()
         .map(|(_, word)| word.to_owned())
+}
+
+/// Rust's name of a type, as an operator would say that something is none.
+fn no_such(ty: &str) -> String {
+    match ty.strip_prefix(['u', 'i', 'f']) {
+        Some(bits) if bits.parse::<u8>().is_ok() || bits == "size" => {
+            "this is no number".to_owned()
+        }
+        _ if ty == "boolean" => "this is neither true nor false".to_owned(),
+        _ => format!("this is no {ty}"),
+    }
 }
 
 /// The parser's words without its own place, which is told apart.
@@ -212,5 +252,18 @@ fn snippet(file: &str, problem: &Yaml) -> String {
         source_name: Some(file),
     };
     let picture = problem.render_with_options(options);
-    picture.lines().skip(1).collect::<Vec<_>>().join("\n")
+    let lines: Vec<_> = picture.lines().skip(1).map(without_words).collect();
+    lines.join("\n")
+}
+
+/// A line of the picture without what the parser writes behind its pointer: the headline says it.
+fn without_words(line: &str) -> &str {
+    let Some((margin, pointer)) = line.split_once('|') else {
+        return line;
+    };
+    let is_pointer = margin.trim().is_empty() && pointer.trim_start().starts_with('^');
+    match line.rfind('^') {
+        Some(end) if is_pointer => &line[..=end],
+        _ => line,
+    }
 }

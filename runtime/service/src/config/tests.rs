@@ -99,7 +99,7 @@ fn an_error_names_file_line_key_and_what_was_expected() {
     for (text, told) in [
         (
             "rtmp:\n  listen: :1935\n  chunk_size: big\n",
-            "origin.yaml:3:15: rtmp.chunk_size: invalid u32; expected integer, 128 to 65536",
+            "origin.yaml:3:15: rtmp.chunk_size: this is no number; expected integer, 128 to 65536",
         ),
         (
             "rtmp:\n  chunk_size: 5\n",
@@ -113,7 +113,22 @@ fn an_error_names_file_line_key_and_what_was_expected() {
             "forward:\n- {}\n",
             "origin.yaml:2:3: forward[0]: missing field `url`",
         ),
-        ("- a\n", "origin.yaml:1:1: expected mapping start"),
+        (
+            "- a\n",
+            "origin.yaml:1:1: this has no keys; expected `key: value` lines",
+        ),
+        (
+            "rtmp: :1935\n",
+            "origin.yaml:1:7: rtmp: this has no keys; expected `key: value` lines",
+        ),
+        (
+            "forward: rtmp://b/live\n",
+            "origin.yaml:1:10: forward: this is no list; expected a list: `[a, b]`",
+        ),
+        (
+            "rtmp:\n  listen: [\":1935\"]\n",
+            "origin.yaml:2:11: rtmp.listen: this is more than one value; expected ip:port",
+        ),
     ] {
         let refused = refused(text);
         assert_eq!(refused.lines().next(), Some(told));
@@ -123,6 +138,15 @@ fn an_error_names_file_line_key_and_what_was_expected() {
             "{offender} is shown in\n{refused}"
         );
     }
+}
+
+#[test]
+fn the_picture_points_and_leaves_the_words_to_the_headline() {
+    assert_eq!(
+        refused("forward: x\n"),
+        "origin.yaml:1:10: forward: this is no list; expected a list: `[a, b]`\n \
+         --> origin.yaml:1:10\n  |\n1 | forward: x\n  |          ^"
+    );
 }
 
 #[test]
@@ -203,8 +227,19 @@ fn a_bad_variable_is_named() {
         (
             "WEIR_RTMP__CHUNK_SIZE",
             "big",
-            "the environment's WEIR_RTMP__CHUNK_SIZE: rtmp.chunk_size: invalid type: string \
-             \"big\", expected u32",
+            "the environment's WEIR_RTMP__CHUNK_SIZE: rtmp.chunk_size: this is a string \
+             \"big\"; expected integer, 128 to 65536",
+        ),
+        (
+            "WEIR_FORWARD",
+            "x",
+            "the environment's WEIR_FORWARD: forward: this is a string \"x\", expected a \
+             list: `[a, b]`",
+        ),
+        (
+            "WEIR_RTMP",
+            "x",
+            "the environment's WEIR_RTMP: rtmp: this is a string \"x\", expected `{key: value}`",
         ),
         (
             "WEIR_RTMP__CHUNK_SIZE",
