@@ -22,13 +22,13 @@ pub struct Config {
     #[garde(dive)]
     pub log: telemetry::Config,
     /// Probes and scrapes.
-    #[garde(dive)]
+    #[garde(dive, custom(admin_apart(&self.grpc, &self.rest)))]
     pub admin: admin::Config,
     /// Where nodes register.
     #[garde(dive)]
     pub grpc: Grpc,
     /// Where operators ask.
-    #[garde(dive)]
+    #[garde(dive, custom(rest_apart(&self.grpc)))]
     pub rest: Rest,
     /// Where state is kept.
     #[garde(dive)]
@@ -234,6 +234,17 @@ fn after(suspect_after: &Duration) -> impl FnOnce(&Duration, &()) -> garde::Resu
     }
 }
 
+fn rest_apart(grpc: &Grpc) -> impl FnOnce(&Rest, &()) -> garde::Result {
+    move |rest, _| rest.listen.apart_from(&[("grpc.listen", &grpc.listen)])
+}
+
+fn admin_apart(grpc: &Grpc, rest: &Rest) -> impl FnOnce(&admin::Config, &()) -> garde::Result {
+    move |admin, _| {
+        let others = [("grpc.listen", &grpc.listen), ("rest.listen", &rest.listen)];
+        admin.listen.apart_from(&others)
+    }
+}
+
 fn three_parts(streams: &str, _: &()) -> garde::Result {
     match streams
         .splitn(3, '/')
@@ -261,6 +272,21 @@ mod tests {
         assert_eq!(config, Config::default());
         for listen in [config.grpc.listen, config.rest.listen, config.admin.listen] {
             assert!(listen.ip().is_some_and(|ip| ip.is_loopback()));
+        }
+    }
+
+    #[test]
+    fn two_listeners_do_not_share_a_port() {
+        for text in [
+            "rest: {listen: '0.0.0.0:7100'}",
+            "admin: {listen: '127.0.0.1:7080'}",
+            "admin: {listen: ':7100'}",
+        ] {
+            let refused = load(text).expect_err(text);
+            assert!(
+                refused.contains("each needs a port of its own"),
+                "{refused}"
+            );
         }
     }
 

@@ -1,7 +1,11 @@
 //! The edge's config: the sum of its parts' configs.
+//!
+//! Edge and origin each write theirs out, though most of the keys are the same: a part that both flatten
+//! into their own would cost the errors their lines and their nearest keys, because serde buffers it.
 
 use crate::upstream;
 use garde::Validate;
+use node::check;
 use relay::{
     Target,
     settings::{Http, Limits, Play, Publish, Rtmp},
@@ -19,10 +23,10 @@ pub(crate) struct Config {
     #[garde(dive)]
     pub rtmp: Rtmp,
     /// Where HTTP players play.
-    #[garde(dive)]
+    #[garde(dive, custom(check::http_apart(&self.rtmp)))]
     pub http: Http,
     /// Health and metrics.
-    #[garde(dive)]
+    #[garde(dive, custom(check::admin_apart(&self.rtmp, &self.http)))]
     pub admin: admin::Config,
     /// Logs.
     #[garde(dive)]
@@ -40,14 +44,14 @@ pub(crate) struct Config {
     #[garde(dive)]
     pub limits: Limits,
     /// Virtual hosts that are known by name; every other host means `__defaultVhost__`.
-    #[garde(skip)]
+    #[garde(inner(custom(check::vhost)))]
     pub vhosts: Vec<String>,
     /// Where every stream is copied to: `host[:port]`, which keeps vhost, app and name, or an RTMP(S)
     /// URL in which `[vhost]`, `[app]` and `[stream]` are filled in.
     #[garde(skip)]
     pub forward: Vec<Target>,
     /// A PEM file of certificate authorities to trust for RTMPS, besides the system's.
-    #[garde(skip)]
+    #[garde(custom(check::ca_file))]
     pub ca_file: Option<PathBuf>,
     /// The cluster, if the edge is in one.
     #[garde(dive)]
@@ -108,5 +112,24 @@ impl service::Settings for Config {
 
     fn drain_deadline(&self) -> std::time::Duration {
         self.drain.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_work_is_refused_before_anything_starts() {
+        for (key, text) in [
+            ("http", "rtmp: {listen: ':1940'}\nhttp: {listen: ':1940'}\n"),
+            ("admin", "admin: {listen: ':1935'}\n"),
+            ("vhosts[0]", "vhosts: ['*']\n"),
+            ("ca_file", "ca_file: no/such/authorities.pem\n"),
+        ] {
+            let refused = service::config::from_text::<Config>("edge.yaml", text);
+            let refused = refused.expect_err(text).to_string();
+            assert!(refused.contains(&format!(": {key}: ")), "{refused}");
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! The origin's config: the sum of its parts' configs.
+//!
+//! Edge and origin each write theirs out, though most of the keys are the same: a part that both flatten
+//! into their own would cost the errors their lines and their nearest keys, because serde buffers it.
 
 use garde::Validate;
+use node::check;
 use relay::{
     Target,
     settings::{Http, Limits, Play, Publish, Rtmp},
@@ -18,10 +22,10 @@ pub(crate) struct Config {
     #[garde(dive)]
     pub rtmp: Rtmp,
     /// Where HTTP players play.
-    #[garde(dive)]
+    #[garde(dive, custom(check::http_apart(&self.rtmp)))]
     pub http: Http,
     /// Health and metrics.
-    #[garde(dive)]
+    #[garde(dive, custom(check::admin_apart(&self.rtmp, &self.http)))]
     pub admin: admin::Config,
     /// Logs.
     #[garde(dive)]
@@ -36,14 +40,14 @@ pub(crate) struct Config {
     #[garde(dive)]
     pub limits: Limits,
     /// Virtual hosts that are known by name; every other host means `__defaultVhost__`.
-    #[garde(skip)]
+    #[garde(inner(custom(check::vhost)))]
     pub vhosts: Vec<String>,
     /// Where every stream is copied to: `host[:port]`, which keeps vhost, app and name, or an RTMP(S)
     /// URL in which `[vhost]`, `[app]` and `[stream]` are filled in.
     #[garde(skip)]
     pub forward: Vec<Target>,
     /// A PEM file of certificate authorities to trust for RTMPS, besides the system's.
-    #[garde(skip)]
+    #[garde(custom(check::ca_file))]
     pub ca_file: Option<PathBuf>,
     /// The cluster, if the origin is in one.
     #[garde(dive)]
@@ -102,5 +106,66 @@ impl service::Settings for Config {
 
     fn drain_deadline(&self) -> std::time::Duration {
         self.drain.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let refused = service::config::from_text::<Config>("origin.yaml", text);
+        let refused = refused.expect_err(text).to_string();
+        refused.lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn two_listeners_do_not_share_a_port() {
+        for (text, told) in [
+            (
+                "rtmp:\n  listen: 127.0.0.1:1940\nhttp:\n  listen: 0.0.0.0:1940\n",
+                "origin.yaml:4:3: http: cannot listen at 0.0.0.0:1940, for rtmp.listen listens at \
+                 127.0.0.1:1940: each needs a port of its own",
+            ),
+            (
+                "admin:\n  listen: :8080\n",
+                "origin.yaml:2:3: admin: cannot listen at :8080, for http.listen listens at :8080: \
+                 each needs a port of its own",
+            ),
+            (
+                "admin:\n  listen: 10.0.0.1:1935\n",
+                "origin.yaml:2:3: admin: cannot listen at 10.0.0.1:1935, for rtmp.listen listens at \
+                 :1935: each needs a port of its own",
+            ),
+        ] {
+            assert_eq!(refused(text), told);
+        }
+        let free = "rtmp: {listen: ':0'}\nhttp: {listen: ':0'}\nadmin: {listen: ':0'}\n";
+        assert!(service::config::from_text::<Config>("origin.yaml", free).is_ok());
+    }
+
+    #[test]
+    fn a_vhost_is_one_host_s_name() {
+        assert_eq!(
+            refused("vhosts: [a.example, 'b example']"),
+            "origin.yaml:1:21: vhosts[1]: no name of a host: the vhost holds ' ', which a stream \
+             path may not"
+        );
+        assert_eq!(
+            refused("vhosts: ['*.example']"),
+            "origin.yaml:1:10: vhosts[0]: a vhost is one name, without wildcards; hosts that are \
+             not named mean `__defaultVhost__`"
+        );
+    }
+
+    #[test]
+    fn certificates_that_are_not_there_are_named_before_anything_starts() {
+        let told = refused("ca_file: no/such/authorities.pem");
+        assert!(
+            told.starts_with(
+                "origin.yaml:1:10: ca_file: cannot read certificates from no/such/authorities.pem: "
+            ),
+            "{told}"
+        );
     }
 }

@@ -4,12 +4,14 @@
 //! In reading order:
 //!
 //! * [`parts`]: the config that both programs share, part by part.
+//! * [`check`]: what is wrong with it beyond each key alone.
 //! * [`run`]: binds, announces, serves, drains; the one place that knows the order.
 //! * [`telling`]: what the relay sees, said in the controller's words.
 //! * [`wishes`]: what the controller wants, done to the relay.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod check;
 pub mod parts;
 pub mod run;
 mod telling;

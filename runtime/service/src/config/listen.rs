@@ -43,6 +43,34 @@ impl Listen {
         }
     }
 
+    /// Whether the two cannot both listen: the same port, at addresses of which one is the other or holds
+    /// it. `[::]` holds IPv4's addresses too; port 0 is never taken.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let everywhere = |ip: IpAddr| ip == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        let same_ip = match (self.ip, other.ip) {
+            (Some(a), Some(b)) if everywhere(a) || everywhere(b) => true,
+            (Some(a), Some(b)) if a.is_unspecified() || b.is_unspecified() => {
+                a.is_ipv4() == b.is_ipv4()
+            }
+            (Some(a), Some(b)) => a == b,
+            (None, _) | (_, None) => true,
+        };
+        self.port != 0 && self.port == other.port && same_ip
+    }
+
+    /// For a config's validation: that this listener and each of `others`, by their keys, can both listen.
+    ///
+    /// # Errors
+    /// If one of them is in the way.
+    pub fn apart_from(&self, others: &[(&str, &Self)]) -> garde::Result {
+        match others.iter().find(|(_, other)| self.overlaps(other)) {
+            None => Ok(()),
+            Some((key, other)) => Err(garde::Error::new(format!(
+                "cannot listen at {self}, for {key} listens at {other}: each needs a port of its own"
+            ))),
+        }
+    }
+
     /// The address if there is one; `None` means every address.
     pub const fn ip(&self) -> Option<IpAddr> {
         self.ip
@@ -133,6 +161,30 @@ mod tests {
                 .collect::<Vec<_>>(),
             ["[::]:80", "0.0.0.0:80"]
         );
+    }
+
+    #[test]
+    fn two_listeners_overlap_where_one_of_their_addresses_holds_the_other() {
+        for (one, other, overlaps) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("127.0.0.1:80", "0.0.0.0:80", true),
+            ("127.0.0.1:80", ":80", true),
+            ("127.0.0.1:80", "[::]:80", true),
+            ("[::1]:80", "0.0.0.0:80", false),
+            ("[::1]:80", "[::]:80", true),
+            (":80", ":80", true),
+            (":0", ":0", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+        ] {
+            let (a, b): (Listen, Listen) = (one.parse().expect(one), other.parse().expect(other));
+            assert_eq!(
+                (a.overlaps(&b), b.overlaps(&a)),
+                (overlaps, overlaps),
+                "{one} {other}"
+            );
+        }
     }
 
     #[test]
