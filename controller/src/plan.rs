@@ -2,9 +2,11 @@
 //!
 //! * [`ownership`]: which origin owns a stream.
 //! * [`placing`]: which origin a publish that came to an edge belongs to.
+//! * [`supervision`]: when a silent node is dead, and when a dead one is started again.
 
 pub mod ownership;
 pub mod placing;
+pub mod supervision;
 
 pub use ownership::{Decision, Facts, Owner, Placement, decide, must_leave};
 pub use placing::{Candidate, choose};
