@@ -3,8 +3,9 @@
 use crate::{
     model::inventory::Timing,
     plan::{Duplicates, Policy},
-    store,
+    restart, store,
 };
+use anyhow::{Context, ensure};
 use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use service::{
     config::{Duration, Listen},
     telemetry,
 };
+use std::path::PathBuf;
 
 /// The controller's config.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, JsonSchema)]
@@ -36,6 +38,13 @@ pub struct Config {
     /// How nodes are watched.
     #[garde(dive)]
     pub nodes: Nodes,
+    /// How dead nodes are restarted.
+    #[garde(dive)]
+    pub restart: restart::config::Config,
+    /// When nobody is declared dead or restarted, because it is more likely the controller that is
+    /// cut off.
+    #[garde(dive)]
+    pub freeze: restart::config::Freeze,
     /// What happens to streams.
     #[garde(dive)]
     pub streams: Streams,
@@ -59,9 +68,16 @@ pub struct Grpc {
 #[serde(default, deny_unknown_fields)]
 pub struct Rest {
     /// Address of the REST API and its document, `/openapi.json`. Port 0 takes a free one, which
-    /// the log names.
-    #[garde(skip)]
+    /// the log names. Beyond loopback it needs a token.
+    #[garde(custom(guarded(self)))]
     pub listen: Listen,
+    /// The token that operators must show, `Authorization: Bearer …`; better given by `token_file` or
+    /// by the environment than written here. Default: none is asked for.
+    #[garde(skip)]
+    pub token: Option<Token>,
+    /// A file that holds the token; blanks around it do not count.
+    #[garde(skip)]
+    pub token_file: Option<PathBuf>,
 }
 
 /// How nodes are watched.
@@ -75,11 +91,17 @@ pub struct Nodes {
     /// streams move as soon as they are published elsewhere. Should be three reports or more.
     #[garde(range(min = Duration::from_millis(100), max = Duration::from_secs(600)))]
     pub suspect_after: Duration,
-    /// A node that was silent for so long is dead: nobody is sent to it any more. More than
-    /// `suspect_after`.
+    /// A node that was silent for so long, and does not answer either when it is asked at its admin
+    /// or HTTP address, is dead: nobody is sent to it any more. More than `suspect_after`.
     #[garde(range(min = Duration::from_millis(200), max = Duration::from_secs(3600)))]
     #[garde(custom(after(&self.suspect_after)))]
     pub dead_after: Duration,
+    /// How often a suspect node is asked.
+    #[garde(range(min = Duration::from_millis(20), max = Duration::from_secs(60)))]
+    pub probe_interval: Duration,
+    /// How long it may take to answer.
+    #[garde(range(min = Duration::from_millis(20), max = Duration::from_secs(60)))]
+    pub probe_patience: Duration,
 }
 
 /// What happens to streams.
@@ -158,6 +180,8 @@ impl Default for Config {
             rest: Rest::default(),
             store: store::config::Store::default(),
             nodes: Nodes::default(),
+            restart: restart::config::Config::default(),
+            freeze: restart::config::Freeze::default(),
             streams: Streams::default(),
         }
     }
@@ -176,6 +200,8 @@ impl Default for Rest {
     fn default() -> Self {
         Self {
             listen: loopback(7080),
+            token: None,
+            token_file: None,
         }
     }
 }
@@ -186,7 +212,26 @@ impl Default for Nodes {
             report_interval: Duration::from_secs(1),
             suspect_after: Duration::from_secs(3),
             dead_after: Duration::from_secs(10),
+            probe_interval: Duration::from_secs(1),
+            probe_patience: Duration::from_secs(1),
         }
+    }
+}
+
+impl Rest {
+    /// The token that operators must show, wherever it is written.
+    ///
+    /// # Errors
+    /// If its file cannot be read or holds none.
+    pub fn secret(&self) -> anyhow::Result<Option<Token>> {
+        let Some(file) = &self.token_file else {
+            return Ok(self.token.clone());
+        };
+        let doing = || format!("rest.token_file {}", file.display());
+        let text = std::fs::read_to_string(file).with_context(doing)?;
+        let secret = text.trim();
+        ensure!(!secret.is_empty(), "{} is empty", doing());
+        Ok(Some(Token::new(secret)))
     }
 }
 
@@ -195,7 +240,6 @@ impl Config {
     pub fn timing(&self) -> Timing {
         Timing {
             suspect_after: self.nodes.suspect_after.get(),
-            dead_after: self.nodes.dead_after.get(),
         }
     }
 
@@ -245,6 +289,17 @@ fn admin_apart(grpc: &Grpc, rest: &Rest) -> impl FnOnce(&admin::Config, &()) -> 
     }
 }
 
+/// Who reaches it may read all and restart nodes.
+fn guarded(rest: &Rest) -> impl FnOnce(&Listen, &()) -> garde::Result + '_ {
+    let has_token = rest.token.is_some() || rest.token_file.is_some();
+    move |listen, _| match has_token || listen.ip().is_some_and(|ip| ip.is_loopback()) {
+        true => Ok(()),
+        false => Err(garde::Error::new(
+            "is beyond loopback and needs rest.token_file or rest.token (WEIR_REST__TOKEN)",
+        )),
+    }
+}
+
 fn three_parts(streams: &str, _: &()) -> garde::Result {
     match streams
         .splitn(3, '/')
@@ -288,6 +343,26 @@ mod tests {
                 "{refused}"
             );
         }
+    }
+
+    #[test]
+    fn beyond_loopback_the_api_needs_a_token() {
+        for listen in ["0.0.0.0:7080", ":7080", "10.0.0.5:7080"] {
+            let open = format!("rest: {{listen: '{listen}'}}");
+            let refused = load(&open).expect_err(&open);
+            assert!(refused.contains("needs rest.token_file"), "{refused}");
+            let guarded = format!("rest: {{listen: '{listen}', token: hush}}");
+            load(&guarded).expect(&guarded);
+        }
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let rest = Rest {
+            token_file: Some(file.path().to_owned()),
+            ..Rest::default()
+        };
+        let empty = rest.secret().expect_err("empty").to_string();
+        assert!(empty.ends_with("is empty"), "{empty}");
+        std::fs::write(file.path(), "hush\n").expect("written");
+        assert!(rest.secret().expect("read").expect("one").is("hush"));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! * [`plan`]: what should be, from what is; pure.
 //! * [`model`]: what is, in memory, from nodes' reports and the store's watch.
 //! * [`reconcile`]: makes what is into what should be.
+//! * [`restart`]: probes silent nodes, declares the dead dead, has them restarted.
 //! * [`grpc`]: the nodes' side: one dialogue each.
 //! * [`rest`]: the operators' side.
 //! * [`program`]: puts them together.
@@ -32,6 +33,7 @@ pub mod plan;
 pub mod program;
 pub mod reconcile;
 pub mod rest;
+pub mod restart;
 pub mod store;
 
 pub use config::Config;

@@ -40,6 +40,9 @@ pub const PLACINGS_MAX: usize = 50_000;
 /// Events kept; about 300 bytes each.
 pub const EVENTS_MAX: usize = 10_000;
 
+/// How much of an operator's reason is kept in an event, in characters: a sentence or two.
+pub const REASON_CHARS_MAX: usize = 300;
+
 /// The longest that a client may ask to wait for an event.
 pub const EVENT_WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -65,6 +68,17 @@ pub const PLACED_WAITING_MAX: usize = 4_096;
 
 /// The least time between two tries of the store after it failed.
 pub const STORE_RETRY: Duration = Duration::from_millis(500);
+
+/// Probes of silent nodes under way at a time: a descriptor each, and a cluster of 1,000 that is cut
+/// off is asked within a few seconds.
+pub const PROBES_AT_ONCE_MAX: usize = 256;
+
+/// How often the store is asked whether it is there, so that its loss is noticed long before a node
+/// could be taken for dead.
+pub const STORE_ASKED_EVERY: Duration = Duration::from_secs(2);
+
+/// How long it may take for that: far more than a disk's or an election's pause.
+pub const STORE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a node's connection is probed when it is quiet: about as often as a node reports, so
 /// that probes are no load.

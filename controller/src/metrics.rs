@@ -36,9 +36,17 @@ pub const COMMITS: &str = "weir_controller_store_commits_total";
 pub const COMMIT_SECONDS: &str = "weir_controller_store_commit_seconds";
 /// Whether the store answers.
 pub const STORE_UP: &str = "weir_controller_store_up";
+/// Answers of silent nodes that were asked.
+pub const PROBES: &str = "weir_controller_probes_total";
+/// Restarts by outcome.
+pub const RESTARTS: &str = "weir_controller_restarts_total";
+/// Restarts that are under way.
+pub const RESTARTS_IN_FLIGHT: &str = "weir_controller_restarts_in_flight";
+/// Whether nobody is restarted, by cause.
+pub const FROZEN: &str = "weir_controller_frozen";
 
 /// All of them, with their words.
-pub const METRICS: [Metric; 17] = [
+pub const METRICS: [Metric; 21] = [
     Metric::gauge(NODES, "Nodes known, by role and state."),
     Metric::gauge(STREAMS, "Streams that have an owner."),
     Metric::gauge(PLAYERS, "Players on all nodes, by their last reports."),
@@ -68,4 +76,8 @@ pub const METRICS: [Metric; 17] = [
         STORE_UP,
         "1 if the store can be watched, 0 if it does not answer.",
     ),
+    Metric::counter(PROBES, "Silent nodes that were asked directly, by outcome."),
+    Metric::counter(RESTARTS, "Restarts of nodes that have ended, by outcome."),
+    Metric::gauge(RESTARTS_IN_FLIGHT, "Restarts of nodes that are under way."),
+    Metric::gauge(FROZEN, "1 while no node is restarted, by cause."),
 ];

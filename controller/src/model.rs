@@ -161,7 +161,12 @@ impl Model {
         });
     }
 
-    /// Time has passed: nodes may be suspect, dead, or forgotten. Returns the forgotten ones.
+    /// A suspect node was found dead.
+    pub fn died(&self, node: &NodeId, reason: String, now: Now) {
+        self.change(now, |state| state.inventory.died(node, reason, now));
+    }
+
+    /// Time has passed: nodes may be suspect or forgotten. Returns the forgotten ones.
     pub fn tick(&self, now: Now) -> Vec<NodeId> {
         self.change(now, |state| {
             state.placings.retain(|_, (_, until)| *until > now.instant);

@@ -10,6 +10,7 @@ use crate::{
         inventory::{Health, Now},
     },
     reconcile, rest,
+    restart::{self, Supervisor},
     store::{Change, Store, StoreError, Watch, config::Kind, embedded::Embedded, etcd::Etcd, keys},
 };
 use ::metrics::gauge;
@@ -23,6 +24,12 @@ use std::{
 };
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// The shortest time between two looks at the clock: what any config may ask for costs little.
+const STEP_MIN: Duration = Duration::from_millis(10);
+
+/// The longest: what an operator sees as a delay.
+const STEP_MAX: Duration = Duration::from_secs(1);
 
 /// A running controller.
 pub struct Controller {
@@ -44,6 +51,7 @@ pub(crate) struct Parts {
     pub(crate) name: Arc<str>,
     pub(crate) cancel: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    pub(crate) supervisor: Arc<Supervisor>,
 }
 
 impl Controller {
@@ -61,6 +69,8 @@ impl Controller {
         let mut watch = store.watch(keys::ALL).await?;
         reconcile::learn(&model, &first(&mut *watch).await?, now());
 
+        let token = config.rest.secret()?;
+        let (supervisor, orders) = Supervisor::new(config).await?;
         let grpc = listen(config.grpc.listen)
             .await
             .context("the nodes' gRPC port")?;
@@ -77,6 +87,7 @@ impl Controller {
             name: name.as_str().into(),
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            supervisor: Arc::clone(&supervisor),
         };
         let started = New {
             kind: EventKind::ControllerStarted,
@@ -94,11 +105,20 @@ impl Controller {
             Arc::clone(&store),
             cancel.clone(),
         ));
-        tasks.spawn(keep_time(parts.clone(), config.nodes.suspect_after.get()));
+        let (suspect_after, probe_interval) = (
+            config.nodes.suspect_after.get(),
+            config.nodes.probe_interval.get(),
+        );
+        let step = (suspect_after / 10).clamp(STEP_MIN, STEP_MAX);
+        tasks.spawn(keep_time(parts.clone(), step));
+        let step = step.min(probe_interval / 2).max(STEP_MIN);
+        let supervising = restart::run(parts.clone(), Arc::clone(&supervisor), orders, step);
+        tasks.spawn(supervising);
+        tasks.spawn(restart::watch_store(parts.clone(), supervisor));
         tasks.spawn(ending(
             breaks.clone(),
             "REST",
-            rest::serve(parts.clone(), rest),
+            rest::serve(parts.clone(), token, rest),
         ));
         tasks.spawn(ending(
             breaks,
@@ -206,8 +226,7 @@ async fn follow(model: Arc<Model>, mut watch: Box<dyn Watch>, cancel: Cancellati
 }
 
 /// Lets time pass in the model, and shows its numbers.
-async fn keep_time(parts: Parts, suspect_after: Duration) {
-    let step = (suspect_after / 10).clamp(Duration::from_millis(10), Duration::from_secs(1));
+async fn keep_time(parts: Parts, step: Duration) {
     let mut ticks = tokio::time::interval(step);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

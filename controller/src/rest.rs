@@ -2,21 +2,25 @@
 //!
 //! * [`views`]: the API's types from what the model knows.
 //! * [`query`]: what clients ask for, parsed.
+//! * [`orders`]: what changes the cluster: restarts, the freeze.
+//! * [`guard`]: who may ask.
 //!
-//! Everything is read: nothing here changes the cluster. Routes, parameters and answers are those of
+//! Routes, parameters and answers are those of
 //! `docs/ref/openapi.json`, which a test compares.
 
+mod guard;
+mod orders;
 mod query;
 mod views;
 
-use crate::{limits::EVENT_WAIT_MAX, program::Parts};
+use crate::{config::Token, limits::EVENT_WAIT_MAX, program::Parts};
 use api::{Cluster, ErrorBody, ErrorCode, EventPage, Node, NodePage, Stream, StreamPage};
 use axum::{
     Json, Router,
     extract::{FromRequestParts, Path, Query, State, rejection::QueryRejection},
     http::{StatusCode, header, request},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use control::NodeId;
 use media::StreamPath;
@@ -25,9 +29,14 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Answers operators until the controller ends.
-pub(crate) async fn serve(parts: Parts, listener: TcpListener) -> anyhow::Result<()> {
+pub(crate) async fn serve(
+    parts: Parts,
+    token: Option<Token>,
+    listener: TcpListener,
+) -> anyhow::Result<()> {
     let cancel = parts.cancel.clone();
-    service::http::serve(listener, router(parts), cancel).await;
+    let router = guard::guarded(router(parts), token);
+    service::http::serve(listener, router, cancel).await;
     Ok(())
 }
 
@@ -36,6 +45,9 @@ fn router(parts: Parts) -> Router {
         .route("/v1/cluster", get(cluster))
         .route("/v1/nodes", get(list_nodes))
         .route("/v1/nodes/{node}", get(get_node))
+        .route("/v1/nodes/{node}/restart", post(orders::restart))
+        .route("/v1/freeze", post(orders::freeze))
+        .route("/v1/unfreeze", post(orders::unfreeze))
         .route("/v1/streams", get(list_streams))
         .route("/v1/streams/{vhost}/{app}/{*name}", get(get_stream))
         .route("/v1/events", get(list_events))
@@ -92,8 +104,9 @@ async fn cluster(State(parts): State<Parts>) -> Result<Json<Cluster>, Refused> {
         Refused::new(ErrorCode::Internal, "the store cannot be read")
     })?;
     let (name, kind) = (parts.name.to_string(), parts.store.kind());
+    let restarts = views::restarts(&parts.supervisor.standing());
     Ok(Json(parts.model.read(|inventory| {
-        views::cluster(inventory, name, kind, revision.revision)
+        views::cluster(inventory, name, kind, revision.revision, restarts)
     })))
 }
 

@@ -1,7 +1,7 @@
 //! Nodes, streams and placements as they are observed, and the questions that are asked about them.
 //!
 //! ```text
-//!             register, report                    silent for dead_after
+//!             register, report                     found dead
 //!   (unknown) ───────▶ Alive ◀────── report ────── Suspect ───────▶ Dead ─── register ──▶ Alive
 //!        from the store │  silent for suspect_after, ▲                │
 //!             └─────────┼──── or its stream broke ───┘                └─ long after: forgotten
@@ -51,8 +51,6 @@ pub struct Now {
 pub struct Timing {
     /// A node that was silent for so long is suspect.
     pub suspect_after: Duration,
-    /// A node that was silent for so long is dead.
-    pub dead_after: Duration,
 }
 
 /// One dialogue of one node; a later one of any node is greater.
@@ -254,11 +252,8 @@ impl Inventory {
 
     /// Time has passed. Returns the nodes that are forgotten now.
     pub fn tick(&mut self, now: Now) -> Vec<NodeId> {
-        let Timing {
-            suspect_after,
-            dead_after,
-        } = self.timing;
-        let (mut changed, mut died, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
+        let Timing { suspect_after } = self.timing;
+        let (mut changed, mut forgotten) = (Vec::new(), Vec::new());
         for (id, node) in &mut self.nodes {
             let silent = node.silent_for(now);
             match node.health {
@@ -270,14 +265,6 @@ impl Inventory {
                     node.became(Health::Suspect, Some(reason), now);
                     changed.push(id.clone());
                 }
-                Health::Suspect if silent >= dead_after => {
-                    let reason = format!("silent for {:.1} s", silent.as_secs_f64());
-                    self.effects
-                        .events
-                        .push(New::node(EventKind::NodeDead, id, &*reason));
-                    node.became(Health::Dead, Some(reason), now);
-                    died.push(id.clone());
-                }
                 Health::Suspect if !node.missing && silent >= suspect_after => {
                     node.missing = true;
                     changed.push(id.clone());
@@ -286,10 +273,7 @@ impl Inventory {
                 Health::Alive | Health::Suspect | Health::Dead => {}
             }
         }
-        for id in &died {
-            self.drop_streams(id);
-        }
-        for id in changed.iter().chain(&died) {
+        for id in &changed {
             self.owner_changed(id);
             self.effects.all_nodes |= self.role(id) == Some(Role::Origin);
         }
@@ -297,6 +281,25 @@ impl Inventory {
             self.forget(id);
         }
         forgotten
+    }
+
+    /// A suspect node was found dead: its streams are nobody's. Passed over if it is not suspect any
+    /// more.
+    pub fn died(&mut self, id: &NodeId, reason: String, now: Now) {
+        let Some(node) = self
+            .nodes
+            .get_mut(id)
+            .filter(|node| node.health == Health::Suspect)
+        else {
+            return;
+        };
+        let role = node.identity.role;
+        let event = New::node(EventKind::NodeDead, id, &*reason);
+        node.became(Health::Dead, Some(reason), now);
+        self.effects.events.push(event);
+        self.effects.all_nodes |= role == Role::Origin;
+        self.drop_streams(id);
+        self.owner_changed(id);
     }
 
     /// The store has a node. One that is known already is known better.

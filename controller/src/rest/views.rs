@@ -3,9 +3,11 @@
 use super::query;
 use crate::{
     model::inventory::{Health, Inventory, Node, StreamView},
+    plan::supervision::Cause,
+    restart::Standing,
     store::Revision,
 };
-use api::{Cluster, NodeCounts, NodePage, Site, StreamPage, page};
+use api::{Cluster, FreezeCause, Frozen, NodeCounts, NodePage, Restarts, Site, StreamPage, page};
 use control::{NodeId, Role, StreamReport};
 use media::StreamPath;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -15,6 +17,7 @@ pub(super) fn cluster(
     controller: String,
     store: &str,
     revision: Revision,
+    restarts: Restarts,
 ) -> Cluster {
     let mut cluster = Cluster {
         controller,
@@ -28,6 +31,7 @@ pub(super) fn cluster(
         players: 0,
         bits_in_per_second: 0,
         bits_out_per_second: 0,
+        restarts,
     };
     for node in inventory.nodes().values() {
         let counts = match node.identity.role {
@@ -48,6 +52,23 @@ pub(super) fn cluster(
         cluster.bits_out_per_second = sum.saturating_add(node.load.bits_out_per_second);
     }
     cluster
+}
+
+pub(super) fn restarts(standing: &Standing) -> Restarts {
+    Restarts {
+        driver: standing.driver.as_str().to_owned(),
+        in_flight: standing.counts.in_flight,
+        waiting: standing.counts.waiting,
+        frozen: standing.frozen.as_ref().map(|frozen| Frozen {
+            cause: match frozen.cause {
+                Cause::TooMany => FreezeCause::TooMany,
+                Cause::Operator => FreezeCause::Operator,
+                Cause::StoreLost => FreezeCause::StoreLost,
+                Cause::Held => FreezeCause::Held,
+            },
+            reason: frozen.reason.clone(),
+        }),
+    }
 }
 
 pub(super) fn nodes(

@@ -1,5 +1,6 @@
 //! The cluster in one look.
 
+use crate::Restarts;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -28,6 +29,9 @@ pub struct Cluster {
     pub bits_in_per_second: u64,
     /// What all nodes send now.
     pub bits_out_per_second: u64,
+    /// How restarts of dead nodes stand.
+    #[serde(default)]
+    pub restarts: Restarts,
 }
 
 /// Nodes by state.

@@ -25,12 +25,20 @@ pub struct Fault {
 pub enum ErrorCode {
     /// 400: the query or path is malformed; the message says where.
     BadRequest,
+    /// 401: the bearer token is missing or wrong.
+    Unauthorized,
     /// 404: there is no such route.
     RouteNotFound,
     /// 404: no node has that name.
     NodeNotFound,
     /// 404: nobody publishes, pulls or ever owned that stream.
     StreamNotFound,
+    /// 409: nothing is configured that could restart a node.
+    NoDriver,
+    /// 409: the node is being restarted already.
+    RestartInFlight,
+    /// 503: too much of that is asked for at once.
+    Busy,
     /// 405: the route exists, but not for that method.
     MethodNotAllowed,
     /// 500: our fault; the log has more.
@@ -45,9 +53,12 @@ impl ErrorCode {
     pub fn status(self) -> u16 {
         match self {
             Self::BadRequest => 400,
+            Self::Unauthorized => 401,
             Self::RouteNotFound | Self::NodeNotFound | Self::StreamNotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::NoDriver | Self::RestartInFlight => 409,
             Self::Internal | Self::Other => 500,
+            Self::Busy => 503,
         }
     }
 }

@@ -40,12 +40,30 @@ pub enum EventKind {
     /// A suspect or dead node of the same incarnation speaks again.
     #[serde(rename = "node.back")]
     NodeBack,
-    /// A node was silent for too long.
+    /// A node was silent for too long, and did not answer when it was asked.
     #[serde(rename = "node.dead")]
     NodeDead,
     /// A node ended on purpose.
     #[serde(rename = "node.left")]
     NodeLeft,
+    /// A node is silent and answers when it is asked: it serves, and is left alone.
+    #[serde(rename = "node.cut_off")]
+    NodeCutOff,
+    /// A node is being restarted.
+    #[serde(rename = "node.restarting")]
+    NodeRestarting,
+    /// A restart has brought up a new process of the node.
+    #[serde(rename = "node.restart_done")]
+    NodeRestartDone,
+    /// A restart came to nothing.
+    #[serde(rename = "node.restart_failed")]
+    NodeRestartFailed,
+    /// From now on no node is declared dead or restarted.
+    #[serde(rename = "cluster.frozen")]
+    ClusterFrozen,
+    /// That is over.
+    #[serde(rename = "cluster.unfrozen")]
+    ClusterUnfrozen,
     /// A stream has got an owner.
     #[serde(rename = "stream.published")]
     StreamPublished,

@@ -26,6 +26,7 @@ pub mod event;
 pub mod node;
 pub mod openapi;
 pub mod page;
+pub mod restart;
 pub mod stream;
 
 pub use cluster::{Cluster, NodeCounts};
@@ -33,4 +34,5 @@ pub use error::{ErrorBody, ErrorCode, Fault};
 pub use event::{Event, EventKind, EventPage};
 pub use node::{Node, NodePage, NodeState, Role};
 pub use openapi::openapi;
+pub use restart::{FreezeCause, Frozen, Order, Restarting, Restarts};
 pub use stream::{Arrival, Audio, Site, Stream, StreamPage, Video};

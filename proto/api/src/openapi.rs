@@ -5,18 +5,28 @@
 //! `docs/ref/openapi.json` is up to date.
 #![allow(dead_code)]
 
-use crate::{Cluster, ErrorBody, EventPage, Node, NodePage, Stream, StreamPage};
-use utoipa::OpenApi;
+use crate::{
+    Cluster, ErrorBody, EventPage, Node, NodePage, Order, Restarting, Restarts, Stream, StreamPage,
+};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Weir controller",
-        description = "What a Weir cluster is doing: nodes, streams, events. Fields are only ever \
-                       added: pass over those that you do not know.",
+        description = "What a Weir cluster is doing, and orders to it. Fields are only ever added: \
+                       pass over those that you do not know. Below `/v1`, a controller that has a \
+                       token asks for it, `Authorization: Bearer …`, and answers 401 \
+                       `unauthorized` without.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    paths(cluster, list_nodes, get_node, list_streams, get_stream, list_events, document),
+    paths(cluster, list_nodes, get_node, restart_node, list_streams, get_stream, list_events,
+        freeze, unfreeze, document),
+    modifiers(&Token),
+    security((), ("token" = [])),
     tags(
         (name = "cluster", description = "The whole cluster."),
         (name = "nodes", description = "Media servers: origins and edges."),
@@ -25,6 +35,17 @@ use utoipa::OpenApi;
     )
 )]
 struct Document;
+
+/// Documents the bearer token.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("token", bearer);
+    }
+}
 
 /// The document.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -67,6 +88,21 @@ fn list_nodes() {}
         (status = 404, description = "`node_not_found`", body = ErrorBody),
     ))]
 fn get_node() {}
+
+/// Restart a node
+///
+/// By the controller's driver, whatever the node looks like, also while the cluster is frozen. How
+/// it ends is an event.
+#[utoipa::path(post, path = "/v1/nodes/{node}/restart", tag = "nodes",
+    params(("node" = String, Path, description = "Its name")),
+    request_body = Order,
+    responses(
+        (status = 202, description = "It has begun", body = Restarting),
+        (status = 400, description = "The body is malformed", body = ErrorBody),
+        (status = 404, description = "`node_not_found`", body = ErrorBody),
+        (status = 409, description = "`no_driver`, `restart_in_flight`", body = ErrorBody),
+    ))]
+fn restart_node() {}
 
 /// Streams that have an owner or are on some node, in the order of their paths
 #[utoipa::path(get, path = "/v1/streams", tag = "streams",
@@ -115,6 +151,26 @@ fn get_stream() {}
         (status = 400, description = "A parameter is malformed", body = ErrorBody),
     ))]
 fn list_events() {}
+
+/// Freeze: no node is declared dead or restarted until it is unfrozen
+#[utoipa::path(post, path = "/v1/freeze", tag = "cluster",
+    request_body = Order,
+    responses(
+        (status = 200, description = "How restarts stand", body = Restarts),
+        (status = 400, description = "The body is malformed", body = ErrorBody),
+    ))]
+fn freeze() {}
+
+/// Unfreeze: nodes that look dead now may be declared dead and restarted
+///
+/// The loss of the store cannot be ended so.
+#[utoipa::path(post, path = "/v1/unfreeze", tag = "cluster",
+    request_body = Order,
+    responses(
+        (status = 200, description = "How restarts stand", body = Restarts),
+        (status = 400, description = "The body is malformed", body = ErrorBody),
+    ))]
+fn unfreeze() {}
 
 /// This document
 #[utoipa::path(get, path = "/openapi.json", tag = "cluster",

@@ -123,7 +123,8 @@ impl Node {
         self.health_since_unix_ms = now.unix_ms;
     }
 
-    pub(super) fn silent_for(&self, now: Now) -> Duration {
+    /// How long ago it was heard last, or became known if it never was.
+    pub(crate) fn silent_for(&self, now: Now) -> Duration {
         let last = self.heard.unwrap_or(self.known);
         now.instant.saturating_duration_since(last.instant)
     }

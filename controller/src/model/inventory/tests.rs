@@ -5,7 +5,6 @@ use control::{Addresses, Capacity, Incarnation};
 
 const TIMING: Timing = Timing {
     suspect_after: Duration::from_secs(3),
-    dead_after: Duration::from_secs(10),
 };
 
 struct World {
@@ -128,6 +127,9 @@ fn a_silent_node_is_suspect_then_dead_and_each_is_said_once() {
     ] {
         let now = world.at(seconds);
         world.inventory.tick(now);
+        if seconds >= 10 {
+            world.inventory.died(&a.node, "it hangs".into(), now);
+        }
         world.settle();
         assert_eq!(
             (world.kinds(), world.located("s").as_str()),
