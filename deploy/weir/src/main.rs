@@ -4,7 +4,8 @@
 //!
 //! * [`up`]: `weir up`, the cluster as child processes.
 //! * [`state`]: what that leaves on disk, and how the other subcommands find it.
-//! * [`show`]: `weir status`, `nodes`, `streams`, `events`, asked of the controller's [`rest`] API.
+//! * [`show`]: `weir status`, `nodes`, `streams`, `events`, and the orders `restart`, `freeze`,
+//!   `unfreeze`, by the controller's [`rest`] API.
 //! * [`play`] and [`publish`]: a small player and a small encoder, on one [`connection`].
 //!
 //! One thread serves all of it; nothing here is on a hot path.
@@ -35,6 +36,9 @@ enum Command {
     Streams(show::streams::Options),
     Nodes(show::nodes::Options),
     Events(show::events::Options),
+    Restart(show::orders::Restart),
+    Freeze(show::orders::Freeze),
+    Unfreeze(show::orders::Unfreeze),
     Play(play::Options),
     Publish(publish::Options),
 }
@@ -54,6 +58,9 @@ fn main() -> ExitCode {
                 Command::Streams(options) => show::streams::run(options).await,
                 Command::Nodes(options) => show::nodes::run(options).await,
                 Command::Events(options) => show::events::run(options).await,
+                Command::Restart(options) => show::orders::restart(options).await,
+                Command::Freeze(options) => show::orders::freeze(options).await,
+                Command::Unfreeze(options) => show::orders::unfreeze(options).await,
                 Command::Play(options) => play::run(options).await,
                 Command::Publish(options) => publish::run(options).await,
             }

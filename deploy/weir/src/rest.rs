@@ -1,7 +1,10 @@
 //! A controller, asked by its REST API: one function a question, in the API's own types.
 
 use anyhow::{Context, bail};
-use api::{Cluster, ErrorBody, ErrorCode, EventPage, Fault, Node, NodePage, Stream, StreamPage};
+use api::{
+    Cluster, ErrorBody, ErrorCode, EventPage, Fault, Node, NodePage, Order, Restarting, Restarts,
+    Stream, StreamPage,
+};
 use serde::de::DeserializeOwned;
 use std::{fmt::Write, time::Duration};
 
@@ -17,6 +20,7 @@ const PAGE: usize = api::page::LIMIT_MAX;
 pub(crate) struct Controller {
     url: String,
     client: reqwest::Client,
+    token: Option<String>,
 }
 
 impl Controller {
@@ -29,7 +33,13 @@ impl Controller {
         Ok(Self {
             url: url.trim_end_matches('/').to_owned(),
             client,
+            token: None,
         })
+    }
+
+    /// The same, shown this token with each question.
+    pub(crate) fn with_token(self, token: Option<String>) -> Self {
+        Self { token, ..self }
     }
 
     /// The cluster in one look.
@@ -91,6 +101,27 @@ impl Controller {
             .await
     }
 
+    /// Has a node restarted.
+    pub(crate) async fn restart(&self, node: &str, order: &Order) -> anyhow::Result<Restarting> {
+        self.post(&format!("/v1/nodes/{}/restart", encoded(node)), order)
+            .await
+    }
+
+    /// Freezes.
+    pub(crate) async fn freeze(&self, order: &Order) -> anyhow::Result<Restarts> {
+        self.post("/v1/freeze", order).await
+    }
+
+    /// Unfreezes.
+    pub(crate) async fn unfreeze(&self, order: &Order) -> anyhow::Result<Restarts> {
+        self.post("/v1/unfreeze", order).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, order: &Order) -> anyhow::Result<T> {
+        let request = self.client.post(format!("{}{path}", self.url)).json(order);
+        self.ask(request, path, ANSWER_MAX).await
+    }
+
     async fn get<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -105,12 +136,21 @@ impl Controller {
         query: &[(&str, String)],
         answer_max: Duration,
     ) -> anyhow::Result<T> {
-        let Self { url, client } = self;
-        let sent = client
-            .get(address(url, path, query))
-            .timeout(answer_max)
-            .send()
-            .await;
+        let request = self.client.get(address(&self.url, path, query));
+        self.ask(request, path, answer_max).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        mut request: reqwest::RequestBuilder,
+        path: &str,
+        answer_max: Duration,
+    ) -> anyhow::Result<T> {
+        let url = &self.url;
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let sent = request.timeout(answer_max).send().await;
         let answer = match sent {
             Ok(answer) => answer,
             Err(error) if error.is_connect() => {

@@ -5,15 +5,19 @@
 
 pub(crate) mod events;
 pub(crate) mod nodes;
+pub(crate) mod orders;
 pub(crate) mod status;
 pub(crate) mod streams;
 mod table;
 mod units;
 
 use crate::{rest::Controller, state};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 /// Where a controller listens if nobody says otherwise.
 const USUAL_CONTROLLER: &str = "http://127.0.0.1:7080";
@@ -24,6 +28,9 @@ pub(crate) struct Common {
     /// The controller's REST address; without it, the cluster that runs on this machine.
     #[arg(long, value_name = "URL", env = "WEIR_CONTROLLER", global = true)]
     controller: Option<String>,
+    /// A file that holds the controller's token, if it asks for one; or WEIR_TOKEN the token itself.
+    #[arg(long, value_name = "FILE", env = "WEIR_TOKEN_FILE", global = true)]
+    token_file: Option<PathBuf>,
     /// Print JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -32,6 +39,19 @@ pub(crate) struct Common {
 impl Common {
     /// The controller that is meant.
     fn controller(&self) -> anyhow::Result<Controller> {
+        Ok(self.address()?.with_token(self.token()?))
+    }
+
+    fn token(&self) -> anyhow::Result<Option<String>> {
+        let Some(file) = &self.token_file else {
+            return Ok(std::env::var("WEIR_TOKEN").ok());
+        };
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the token in {}", file.display()))?;
+        Ok(Some(text.trim().to_owned()))
+    }
+
+    fn address(&self) -> anyhow::Result<Controller> {
         if let Some(url) = &self.controller {
             let has_scheme = url.contains("://");
             return Controller::at(&if has_scheme {

@@ -7,12 +7,14 @@
 //! ```
 //!
 //! This file is the order of events; the parts: [`programs`] and [`ports`] find what is there, [`plan`]
-//! decides, [`child`] and [`console`] run one program, [`ready`] asks them, [`guide`] tells the
+//! decides, [`child`] and [`console`] run one program,
+//! [`control`] lets the controller end one that hangs, [`ready`] asks them, [`guide`] tells the
 //! operator. All of it runs on the main thread: see [`child`] for why.
 
 mod backoff;
 mod child;
 mod console;
+mod control;
 mod demo;
 mod guide;
 mod plan;
@@ -22,12 +24,14 @@ mod ready;
 
 use crate::state::{self, Card, OpenCard, StateDir};
 use anyhow::Context;
-use child::{Life, Stop};
+use child::{Life, Restart, Stop};
 use console::{Console, Log};
+use control::Control;
 use guide::Guide;
 use plan::{Member, Plan, Program};
 use ports::Ports;
 use std::{
+    collections::HashMap,
     net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -125,7 +129,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         (Some(path), false) => StateDir::take(path.clone())?,
         (None, false) => StateDir::take(state::home()?.join("cluster"))?,
     };
-    let (plan, moved) = Plan::new(&options, Ports::of_this_machine())?;
+    let (mut plan, moved) = Plan::new(&options, Ports::of_this_machine())?;
     let longest_name = plan
         .members
         .iter()
@@ -147,7 +151,10 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     }
 
     let started = Instant::now();
-    let cluster = Cluster::start(&plan, &programs, &state, &console)?;
+    let control = bind_control(&mut plan, &state, &console);
+    let mut cluster = Cluster::start(&plan, &programs, &state, &console)?;
+    let members = std::mem::take(&mut cluster.restarts);
+    let asked = control.map(|control| tokio::spawn(control.serve(members)));
     let up = tokio::select! {
         up = Box::pin(serve(&options, &plan, &cluster, &state, &console, started)) => up,
         name = signals.next() => {
@@ -157,6 +164,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     };
     if up.is_err() {
         state.keep();
+    }
+    if let Some(asked) = asked {
+        asked.abort();
     }
     tokio::select! {
         () = cluster.end() => {}
@@ -228,6 +238,19 @@ async fn serve(
     Ok(())
 }
 
+/// Without it a member that hangs is declared dead and stays so; no reason not to run.
+fn bind_control(plan: &mut Plan, state: &StateDir, console: &Console) -> Option<Control> {
+    let socket = state.path().join("control.sock");
+    let bound = Control::bind(&socket).inspect_err(|error| {
+        console.say(&format!(
+            "weir: {error:#}; members that hang are not restarted"
+        ));
+    });
+    let control = bound.ok()?;
+    plan.control = Some(socket);
+    Some(control)
+}
+
 /// Without the card `weir status` must be told where the cluster is; no reason not to run.
 fn lay_card(plan: &Plan, state: &StateDir, console: &Console) -> Option<OpenCard> {
     let play = plan.media(Program::Edge);
@@ -256,6 +279,7 @@ fn lay_card(plan: &Plan, state: &StateDir, console: &Console) -> Option<OpenCard
 /// The members as they run.
 struct Cluster {
     members: Vec<Running>,
+    restarts: HashMap<String, Restart>,
     stop_nodes: Stop,
     stop_controller: Stop,
     nodes: TaskTracker,
@@ -277,6 +301,7 @@ impl Cluster {
     ) -> anyhow::Result<Self> {
         let mut cluster = Self {
             members: Vec::new(),
+            restarts: HashMap::new(),
             stop_nodes: Stop::default(),
             stop_controller: Stop::default(),
             nodes: TaskTracker::new(),
@@ -302,13 +327,16 @@ impl Cluster {
                 Program::Controller => (&cluster.controller, &cluster.stop_controller),
                 Program::Origin | Program::Edge => (&cluster.nodes, &cluster.stop_nodes),
             };
+            let (restart, restarts) = Restart::new();
             tasks.spawn(child::keep(
                 spec,
                 log.clone(),
                 console.clone(),
                 sender,
                 stop.clone(),
+                restarts,
             ));
+            cluster.restarts.insert(member.name.clone(), restart);
             cluster.members.push(Running {
                 member: member.clone(),
                 life,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-/// How long one question of `--follow` waits at the controller: shorter than proxies allow.
+/// How long one question of `--watch` waits at the controller: shorter than proxies allow.
 const FOLLOW_WAIT: Duration = Duration::from_secs(20);
 
 /// How long until a controller that went away is asked again.
@@ -20,14 +20,14 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 #[command(after_help = "Examples:
   weir events
   weir events --last 5
-  weir events --follow --json         one object a line")]
+  weir events --watch --json          one object a line")]
 pub(crate) struct Options {
     /// Only the last so many.
     #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
     last: usize,
     /// Go on as they happen.
-    #[arg(long, short)]
-    follow: bool,
+    #[arg(long, short, visible_alias = "follow", visible_short_alias = 'f')]
+    watch: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -49,7 +49,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
             break;
         }
     }
-    if !options.follow {
+    if !options.watch {
         return options.common.print(&events, || match events.is_empty() {
             true => "no events".to_owned(),
             false => events.iter().map(line).collect::<Vec<_>>().join("\n"),

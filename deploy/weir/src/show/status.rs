@@ -1,7 +1,7 @@
 //! `weir status`: the cluster in one look.
 
 use super::{Common, nodes, units};
-use api::{Cluster, Node, NodeCounts};
+use api::{Cluster, FreezeCause, Node, NodeCounts, Restarts};
 use serde::Serialize;
 
 /// The cluster in one look: its controller, nodes, streams and players.
@@ -55,14 +55,40 @@ fn text(status: &Status) -> String {
         "{controller} {version}, up {}, {store} store\n\
          origins  {}\n\
          edges    {}\n\
-         streams  {streams}, {players} players, {} in, {} out\n\n{}",
+         streams  {streams}, {players} players, {} in, {} out\n\
+         restarts {}\n\n{}",
         units::since(*started_unix_ms),
         counts(origins),
         counts(edges),
         units::rate(*bits_in_per_second),
         units::rate(*bits_out_per_second),
+        restarts(&status.cluster.restarts),
         nodes::text(&status.nodes),
     )
+}
+
+/// How restarts of dead nodes stand, the most urgent first.
+pub(super) fn restarts(restarts: &Restarts) -> String {
+    let Restarts {
+        driver,
+        in_flight,
+        waiting,
+        frozen,
+    } = restarts;
+    let by = match driver.as_str() {
+        "none" | "" => "by nobody (restart.driver is none)".to_owned(),
+        driver => format!("by {driver}, {in_flight} under way, {waiting} waiting"),
+    };
+    match frozen {
+        None => by,
+        Some(frozen) if frozen.cause == FreezeCause::Held => {
+            format!("{by}; not yet: {}", frozen.reason)
+        }
+        Some(frozen) => format!(
+            "FROZEN: {}; nobody is declared dead or restarted until `weir unfreeze`",
+            frozen.reason
+        ),
+    }
 }
 
 fn counts(counts: &NodeCounts) -> String {
@@ -79,4 +105,42 @@ fn counts(counts: &NodeCounts) -> String {
         text += &format!(", {dead} dead");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::Frozen;
+
+    #[test]
+    fn a_freeze_cannot_be_overlooked() {
+        let frozen = |cause, reason: &str| {
+            Some(Frozen {
+                cause,
+                reason: reason.to_owned(),
+            })
+        };
+        let with = |driver: &str, frozen| Restarts {
+            driver: driver.to_owned(),
+            in_flight: 2,
+            waiting: 8,
+            frozen,
+        };
+        let dead = frozen(FreezeCause::TooMany, "15 of 20 edges look dead at once");
+        for (restarts_, text) in [
+            (with("none", None), "by nobody (restart.driver is none)"),
+            (with("process", None), "by process, 2 under way, 8 waiting"),
+            (
+                with("process", dead),
+                "FROZEN: 15 of 20 edges look dead at once; nobody is declared dead or restarted \
+                 until `weir unfreeze`",
+            ),
+            (
+                with("command", frozen(FreezeCause::Held, "it just began")),
+                "by command, 2 under way, 8 waiting; not yet: it just began",
+            ),
+        ] {
+            assert_eq!(restarts(&restarts_), text);
+        }
+    }
 }

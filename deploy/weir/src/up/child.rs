@@ -21,7 +21,7 @@ use std::{
 };
 use tokio::{
     process::{Child, Command},
-    sync::watch,
+    sync::{mpsc, oneshot, watch},
     time,
 };
 use tokio_util::sync::CancellationToken;
@@ -74,6 +74,35 @@ impl Stop {
     }
 }
 
+/// Asks the keeper of one program to end it as it is, so that it is started again.
+#[derive(Debug, Clone)]
+pub(crate) struct Restart(mpsc::Sender<Answer>);
+
+/// What a keeper hears of it.
+#[derive(Debug)]
+pub(crate) struct Restarts(mpsc::Receiver<Answer>);
+
+type Answer = oneshot::Sender<Result<String, String>>;
+
+impl Restart {
+    /// One, and its other end for the keeper.
+    pub(crate) fn new() -> (Self, Restarts) {
+        let (sender, receiver) = mpsc::channel(1);
+        (Self(sender), Restarts(receiver))
+    }
+
+    /// Kills the program with all that it started; what was done, for people.
+    ///
+    /// # Errors
+    /// If it does not run now, for people.
+    pub(crate) async fn now(&self) -> Result<String, String> {
+        let ended = || "its keeper has ended".to_owned();
+        let (answer, answered) = oneshot::channel();
+        self.0.send(answer).await.map_err(|_| ended())?;
+        answered.await.map_err(|_| ended())?
+    }
+}
+
 /// What is known of a child from outside; a watch channel holds the newest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Life {
@@ -92,14 +121,15 @@ pub(crate) async fn keep(
     console: Console,
     life: watch::Sender<Life>,
     stop: Stop,
+    mut restarts: Restarts,
 ) {
     let mut backoff = Backoff::default();
     while !stop.asked.is_cancelled() {
         let started = Instant::now();
-        let ending = live_once(&spec, &log, &life, &stop).await;
-        let (Ending::Died(_) | Ending::NotStarted(_)) = ending else {
+        let ending = live_once(&spec, &log, &life, &stop, &mut restarts).await;
+        if let Ending::Stopped = ending {
             return;
-        };
+        }
         let wait = backoff.after(started.elapsed());
         life.send_modify(|life| {
             life.pid = None;
@@ -114,7 +144,19 @@ pub(crate) async fn keep(
             spec.name,
             started.elapsed().as_secs_f64()
         ));
-        let _ = time::timeout(wait, stop.asked.cancelled()).await;
+        let waiting = async {
+            // Nobody else holds the other end's last handle before we end.
+            while let Some(answer) = restarts.0.recv().await {
+                // Whoever asked may be gone.
+                let _ = answer.send(Err("it does not run, and is being started again".into()));
+            }
+            std::future::pending::<()>().await
+        };
+        tokio::select! {
+            () = waiting => {}
+            () = time::sleep(wait) => {}
+            () = stop.asked.cancelled() => {}
+        }
     }
 }
 
@@ -124,7 +166,9 @@ enum Ending {
     Died(ExitStatus),
     /// It never lived.
     NotStarted(io::Error),
-    /// By ours.
+    /// By ours, because it was asked for.
+    Killed,
+    /// By ours, for good.
     Stopped,
 }
 
@@ -137,12 +181,19 @@ impl std::fmt::Display for Ending {
                 (None, None) => write!(f, "ended ({status})"),
             },
             Self::NotStarted(error) => write!(f, "could not be started ({error})"),
+            Self::Killed => write!(f, "was killed to be restarted"),
             Self::Stopped => write!(f, "was stopped"),
         }
     }
 }
 
-async fn live_once(spec: &Spec, log: &Log, life: &watch::Sender<Life>, stop: &Stop) -> Ending {
+async fn live_once(
+    spec: &Spec,
+    log: &Log,
+    life: &watch::Sender<Life>,
+    stop: &Stop,
+    restarts: &mut Restarts,
+) -> Ending {
     let mut child = match command(spec).spawn() {
         Ok(child) => child,
         Err(error) => return Ending::NotStarted(error),
@@ -167,6 +218,13 @@ async fn live_once(spec: &Spec, log: &Log, life: &watch::Sender<Life>, stop: &St
             end(&mut child, spec.patience, &stop.now).await;
             Ending::Stopped
         }
+        Some(answer) = restarts.0.recv() => {
+            let pid = child.id().unwrap_or_default();
+            kill(&mut child).await;
+            // Whoever asked may be gone.
+            let _ = answer.send(Ok(format!("process {pid} was killed")));
+            Ending::Killed
+        }
     };
     // Its last words are in the pipes; a grandchild that holds them open must not hold us.
     for pipe in pipes.into_iter().flatten() {
@@ -178,11 +236,7 @@ async fn live_once(spec: &Spec, log: &Log, life: &watch::Sender<Life>, stop: &St
 /// SIGTERM, after a while SIGTERM again (our programs then drop what still runs), at last SIGKILL to
 /// all of its group.
 async fn end(child: &mut Child, patience: Duration, now: &CancellationToken) {
-    let pid = child
-        .id()
-        .and_then(|id| i32::try_from(id).ok())
-        .and_then(Pid::from_raw);
-    let Some(pid) = pid else { return };
+    let Some(pid) = pid(child) else { return };
     for _ in 0..2 {
         let _ = rustix::process::kill_process(pid, Signal::TERM);
         tokio::select! {
@@ -191,8 +245,20 @@ async fn end(child: &mut Child, patience: Duration, now: &CancellationToken) {
             () = now.cancelled() => break,
         }
     }
-    let _ = rustix::process::kill_process_group(pid, Signal::KILL);
-    let _ = child.wait().await;
+    kill(child).await;
+}
+
+/// SIGKILL to all of its group, which even a stopped process obeys.
+async fn kill(child: &mut Child) {
+    if let Some(pid) = pid(child) {
+        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+        let _ = child.wait().await;
+    }
+}
+
+fn pid(child: &Child) -> Option<Pid> {
+    let id = child.id().and_then(|id| i32::try_from(id).ok());
+    id.and_then(Pid::from_raw)
 }
 
 fn command(spec: &Spec) -> Command {

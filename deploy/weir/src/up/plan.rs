@@ -8,7 +8,7 @@ use super::{
 };
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// RTMP's own port; the origin takes it, edges the next ones.
@@ -21,6 +21,10 @@ const REST_PORT: u16 = 7080;
 const GRPC_PORT: u16 = 7100;
 /// Health and metrics: the controller's, then the nodes'.
 const ADMIN_PORT: u16 = 9100;
+
+/// Nobody is restarted before the controller has run for so many seconds: nodes of one machine find
+/// one that was away within five.
+const HELD_FOR_S: u32 = 10;
 
 /// Which of the programs a child runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +78,8 @@ pub(crate) struct Plan {
     /// The controller's REST API.
     pub(crate) rest: SocketAddr,
     grpc: SocketAddr,
+    /// Where the controller can have a member restarted that hangs.
+    pub(crate) control: Option<PathBuf>,
 }
 
 impl Plan {
@@ -130,6 +136,7 @@ impl Plan {
                 members,
                 rest,
                 grpc,
+                control: None,
             },
             ports.moved(),
         ))
@@ -162,11 +169,19 @@ impl Plan {
         );
         match member.listens {
             Listens::Control { rest, grpc } => format!(
-                "{head}\
+                "{head}{restart}\
                  rest:\n  listen: \"{rest}\"\n\
                  grpc:\n  listen: \"{grpc}\"\n\
                  store:\n  path: {store}\n",
                 store = path(&state.join("store.redb")),
+                restart = self
+                    .control
+                    .as_deref()
+                    .map_or(String::new(), |socket| format!(
+                        "restart:\n  driver: process\n  held_for: {HELD_FOR_S}s\n  \
+                     process:\n    socket: {}\n",
+                        path(socket)
+                    )),
             ),
             Listens::Media { rtmp, http } => format!(
                 "{head}\

@@ -6,6 +6,7 @@ use std::fs;
 const SOON: Duration = Duration::from_secs(10);
 
 struct Kept {
+    restart: Restart,
     life: watch::Receiver<Life>,
     stop: Stop,
     task: tokio::task::JoinHandle<()>,
@@ -31,8 +32,10 @@ fn keep_script(script: &str, patience: Duration) -> Kept {
     };
     let (sender, life) = watch::channel(Life::default());
     let stop = Stop::default();
-    let task = tokio::spawn(keep(spec, log, console, sender, stop.clone()));
+    let (restart, restarts) = Restart::new();
+    let task = tokio::spawn(keep(spec, log, console, sender, stop.clone(), restarts));
     Kept {
+        restart,
         life,
         stop,
         task,
@@ -101,6 +104,27 @@ async fn a_killed_program_is_back_within_a_second() {
     assert_eq!(second.deaths_in_a_row, 1);
     kept.stop().await;
     assert!(!runs(raw(second.pid)));
+}
+
+#[tokio::test]
+async fn a_program_that_hangs_is_killed_when_asked_and_is_back() {
+    let mut kept = keep_script("exec sleep 1000", SOON);
+    let first = kept.until(|life| life.pid.is_some()).await;
+    rustix::process::kill_process(raw(first.pid), Signal::STOP).expect("a living process");
+    let done = kept.restart.now().await.expect("it runs");
+    assert!(done.starts_with("process "), "{done}");
+    let second = kept.until(|life| life.starts == 2).await;
+    assert_ne!(first.pid, second.pid);
+    kept.stop().await;
+}
+
+#[tokio::test]
+async fn a_program_that_is_about_to_be_started_again_is_not_restarted() {
+    let mut kept = keep_script("exit 3", SOON);
+    kept.until(|life| life.deaths_in_a_row >= 4).await;
+    let why = kept.restart.now().await.expect_err("it waits for a second");
+    assert!(why.contains("being started again"), "{why}");
+    kept.stop().await;
 }
 
 #[tokio::test]
