@@ -174,6 +174,8 @@ pub struct Supervision {
     started: Instant,
     nodes: BTreeMap<NodeId, Watched>,
     frozen: Option<Frozen>,
+    /// What the last step said about that.
+    announced: Option<Cause>,
     by_operator: Option<String>,
     /// An operator has just thawed.
     thawed: bool,
@@ -224,6 +226,7 @@ impl Supervision {
             started: now,
             nodes: BTreeMap::new(),
             frozen: None,
+            announced: None,
             by_operator: None,
             thawed: false,
             store_lost: false,

@@ -56,6 +56,7 @@ impl Supervision {
     /// An operator freezes, or no longer does.
     pub fn operator_froze(&mut self, reason: Option<String>) {
         self.by_operator = reason;
+        self.frozen = self.cause_to_freeze();
     }
 
     /// An operator thaws: what looks dead now may be restarted. The store's loss stays.
@@ -66,6 +67,7 @@ impl Supervision {
         for watched in self.nodes.values_mut() {
             watched.counts = false;
         }
+        self.frozen = self.cause_to_freeze();
     }
 
     /// Whether the store answers.
@@ -74,7 +76,7 @@ impl Supervision {
     }
 
     pub(super) fn judge_freeze(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let was = self.frozen.as_ref().map(|frozen| frozen.cause);
+        let was = self.announced;
         if was != Some(Cause::TooMany) {
             self.let_old_ones_pass(now);
         }
@@ -97,6 +99,7 @@ impl Supervision {
             (Some(_) | None, _) => {}
         }
         self.thawed = false;
+        self.announced = is.as_ref().map(|frozen| frozen.cause);
         self.frozen = is;
     }
 
