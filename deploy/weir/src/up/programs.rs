@@ -1,9 +1,10 @@
 //! Where the cluster's programs are: beside `weir` itself, brought up to date first if cargo runs us.
 //!
-//! `cargo run -p weir` builds `weir` alone. So when cargo is what started us (it says so in our
+//! `cargo run --bin weir` builds `weir` alone. So when cargo is what started us (it says so in our
 //! environment), we ask the same cargo for the others, for the same profile and target directory, and
-//! its progress is ours to show; what is fresh costs it a moment. An installed `weir` finds them
-//! where it was installed, and builds nothing.
+//! its progress is ours to show; what is fresh costs it a moment. They are asked for by `--bin`, too:
+//! `--package` would settle features for these packages alone, and compile half of the dependencies a
+//! second time. An installed `weir` finds them where it was installed, and builds nothing.
 
 use super::plan::Program;
 use anyhow::{Context, bail};
@@ -40,7 +41,7 @@ pub(crate) fn directory() -> anyhow::Result<PathBuf> {
     }
     bail!(
         "{} {} not in {}: install the programs of one release together; in a checkout of the sources, \
-         `cargo run --release -p weir -- up` builds them",
+         `cargo run --release --bin weir -- up` builds them",
         missing.join(", "),
         if missing.len() == 1 { "is" } else { "are" },
         beside.display()
@@ -65,7 +66,7 @@ impl Build {
         let workspace = Path::new(environment.get("CARGO_MANIFEST_DIR")?).join("../..");
         let output = Output::of(beside)?;
         let mut arguments = vec!["build".to_owned()];
-        arguments.extend(Program::ALL.map(|program| format!("--package={}", program.executable())));
+        arguments.extend(Program::ALL.map(|program| format!("--bin={}", program.executable())));
         arguments.push(format!("--profile={}", output.profile));
         arguments.push(format!(
             "--target-dir={}",
@@ -173,9 +174,9 @@ mod tests {
                 build.arguments[..4],
                 [
                     "build",
-                    "--package=weir-controller",
-                    "--package=weir-origin",
-                    "--package=weir-edge"
+                    "--bin=weir-controller",
+                    "--bin=weir-origin",
+                    "--bin=weir-edge"
                 ]
             );
             let target_directory = format!("--target-dir={}", target.display());
