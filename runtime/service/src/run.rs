@@ -164,12 +164,24 @@ where
         Err(error) => {
             tracing::error!(
                 program = program.name,
-                error = format!("{error:#}"),
+                error = told(&error),
                 "ends in failure"
             );
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes, each once: some name their cause themselves, as a log line without the chain
+/// needs it.
+fn told(error: &anyhow::Error) -> String {
+    let causes = error.chain().map(ToString::to_string);
+    causes
+        .reduce(|told, cause| match told.ends_with(&cause) {
+            true => told,
+            false => format!("{told}: {cause}"),
+        })
+        .unwrap_or_default()
 }
 
 fn start<C, F>(program: &Program, config: C, main: F) -> anyhow::Result<()>
@@ -245,5 +257,31 @@ fn print(text: &str) -> ExitCode {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let taken = || std::io::Error::other("the address is in use");
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot listen: {source}")]
+        struct Listen {
+            source: std::io::Error,
+        }
+        let listen: anyhow::Result<()> = Err(Listen { source: taken() }.into());
+        let listen = listen.context("rtmp.listen").expect_err("refused");
+        assert_eq!(
+            told(&listen),
+            "rtmp.listen: cannot listen: the address is in use"
+        );
+        let chained = anyhow::Error::from(taken()).context("cannot listen");
+        assert_eq!(told(&chained), "cannot listen: the address is in use");
+        assert_eq!(told(&anyhow!("alone")), "alone");
     }
 }
