@@ -12,6 +12,7 @@
 
 mod connection;
 mod play;
+mod plural;
 mod publish;
 mod rest;
 mod show;
@@ -23,7 +24,7 @@ use std::{io, process::ExitCode};
 
 /// Weir, a live-streaming CDN: run a cluster on this machine, look at one, play and publish.
 #[derive(Debug, Parser)]
-#[command(name = "weir", version, after_help = "Start here:  weir up --demo")]
+#[command(name = "weir", version = service::build::VERSION, after_help = "Start here:  weir up --demo")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -82,4 +83,16 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
         .chain()
         .find_map(|cause| cause.downcast_ref::<io::Error>());
     io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_version_names_the_commit_as_the_other_programs_do() {
+        let version = Cli::command().render_version();
+        assert!(version.contains(service::build::BUILD.commit), "{version}");
+    }
 }

@@ -22,7 +22,10 @@ mod ports;
 mod programs;
 mod ready;
 
-use crate::state::{self, Card, OpenCard, StateDir};
+use crate::{
+    plural::counted,
+    state::{self, Card, OpenCard, StateDir},
+};
 use anyhow::Context;
 use child::{Life, Restart, Stop};
 use console::{Console, Log};
@@ -200,7 +203,7 @@ async fn serve(
             })?;
     }
     ready::all_known(plan).await?;
-    let _card = lay_card(plan, state, console);
+    let card = lay_card(plan, state, console);
     let weir = guide::our_name();
     let stream = if options.demo { demo::NAME } else { "NAME" };
     let guide = Guide {
@@ -208,6 +211,7 @@ async fn serve(
         weir: &weir,
         stream,
         published: options.demo,
+        one_of_several: card.is_none() || others_run(),
     };
     console.announce(&format!(
         "weir: ready after {:.1} s",
@@ -274,6 +278,11 @@ fn lay_card(plan: &Plan, state: &StateDir, console: &Console) -> Option<OpenCard
         ));
     })
     .ok()
+}
+
+/// Whether another cluster's card lies beside ours.
+fn others_run() -> bool {
+    state::home().is_ok_and(|home| state::running(&home).len() > 1)
 }
 
 /// The members as they run.
@@ -380,12 +389,5 @@ impl Signals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.hangup.recv() => "the terminal closed",
         }
-    }
-}
-
-fn counted(number: u16, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        _ => format!("{number} {what}s"),
     }
 }

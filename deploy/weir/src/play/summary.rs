@@ -1,6 +1,7 @@
 //! The summary for a person.
 
 use super::{Summary, watch::TrackReport};
+use crate::plural::counted;
 use std::fmt::Write;
 
 pub(super) fn text(summary: &Summary) -> String {
@@ -26,13 +27,16 @@ pub(super) fn text(summary: &Summary) -> String {
     line(
         &mut text,
         "late",
-        &format!("{} frames, the worst {worst} ms", report.late_frames),
+        &format!(
+            "{}, the worst {worst} ms",
+            counted(report.late_frames, "frame")
+        ),
     );
     if summary.publisher_gone > 0 {
         line(
             &mut text,
             "gone",
-            &format!("the publisher, {} times", summary.publisher_gone),
+            &format!("the publisher, {}", counted(summary.publisher_gone, "time")),
         );
     }
     let start = match report.video {
@@ -62,7 +66,7 @@ fn track_text(track: &TrackReport) -> String {
     if let Some(channels) = track.channels {
         text += &format!(" {channels} ch");
     }
-    text += &format!(", {} frames", track.frames);
+    text += &format!(", {}", counted(track.frames, "frame"));
     if let Some(keys) = track.key_frames {
         text += &format!(" ({keys} key)");
     }

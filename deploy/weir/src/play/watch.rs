@@ -3,6 +3,7 @@
 //!
 //! It judges the stream, not its picture: nothing is decoded.
 
+use crate::plural::counted;
 use media::{Codec, Frame, Kind, MediaTime, Role, codec::CodecConfig};
 use serde::Serialize;
 use std::{collections::VecDeque, time::Duration};
@@ -246,13 +247,16 @@ impl Watch {
                 faults.push(format!("{what} starts before its sequence header"));
             }
             if track.backward > 0 {
-                faults.push(format!("{what}'s time goes back {} times", track.backward));
+                faults.push(format!(
+                    "{what}'s time goes back {}",
+                    counted(track.backward, "time")
+                ));
             }
             if track.gaps > 0 {
                 let longest = track.gap_max_ms;
                 faults.push(format!(
-                    "{what} has {} gaps, the longest {longest} ms",
-                    track.gaps
+                    "{what} has {}, the longest {longest} ms",
+                    counted(track.gaps, "gap")
                 ));
             }
         }
@@ -435,8 +439,8 @@ mod tests {
         assert_eq!(
             report.faults,
             [
-                "the picture's time goes back 1 times",
-                "the picture has 1 gaps, the longest 800 ms"
+                "the picture's time goes back 1 time",
+                "the picture has 1 gap, the longest 800 ms"
             ]
         );
     }

@@ -1,6 +1,7 @@
 //! `weir status`: the cluster in one look.
 
 use super::{Common, nodes, units};
+use crate::plural::counted;
 use api::{Cluster, FreezeCause, Node, NodeCounts, Restarts};
 use serde::Serialize;
 
@@ -55,11 +56,12 @@ fn text(status: &Status) -> String {
         "{controller} {version}, up {}, {store} store\n\
          origins  {}\n\
          edges    {}\n\
-         streams  {streams}, {players} players, {} in, {} out\n\
+         streams  {streams}, {}, {} in, {} out\n\
          restarts {}\n\n{}",
         units::since(*started_unix_ms),
         counts(origins),
         counts(edges),
+        counted(*players, "player"),
         units::rate(*bits_in_per_second),
         units::rate(*bits_out_per_second),
         restarts(&status.cluster.restarts),

@@ -140,7 +140,7 @@ pub(crate) async fn keep(
             false => format!("in {:.2} s", wait.as_secs_f64()),
         };
         console.announce(&format!(
-            "{} {ending} after {:.1} s; it is started again {again}",
+            "weir: {} {ending} after {:.1} s; it is started again {again}",
             spec.name,
             started.elapsed().as_secs_f64()
         ));

@@ -20,6 +20,8 @@ pub(crate) struct Guide<'a> {
     pub(crate) stream: &'a str,
     /// Whether it is already there.
     pub(crate) published: bool,
+    /// Whether other clusters run here, so that `weir status` must be told which is meant.
+    pub(crate) one_of_several: bool,
 }
 
 impl Guide<'_> {
@@ -74,15 +76,24 @@ impl Guide<'_> {
             );
             line(&mut text, "  VLC, mpv", &format!("mpv {http}"));
         }
-        line(
-            &mut text,
-            "Look",
-            &format!("{weir} status   {weir} streams   {weir} events"),
-        );
+        let rest = self.plan.rest;
+        let looks = ["status", "streams", "events"].map(|look| format!("{weir} {look}"));
+        match self.one_of_several {
+            false => line(&mut text, "Look", &looks.join("   ")),
+            true => {
+                for (title, look) in ["Look", "", ""].into_iter().zip(looks) {
+                    line(
+                        &mut text,
+                        title,
+                        &format!("{look} --controller http://{rest}"),
+                    );
+                }
+            }
+        }
         line(
             &mut text,
             "  REST",
-            &format!("curl http://{}/v1/streams", self.plan.rest),
+            &format!("curl http://{rest}/v1/streams"),
         );
         line(&mut text, "Stop", "Ctrl-C");
         text
@@ -130,6 +141,10 @@ mod tests {
     use crate::up::{Options, ports::Ports};
 
     fn text(options: &Options) -> String {
+        text_beside(options, false)
+    }
+
+    fn text_beside(options: &Options, one_of_several: bool) -> String {
         let free = Ports::new(|address: SocketAddr| Some(address.port()));
         let (plan, _) = Plan::new(options, free).expect("all ports are free");
         Guide {
@@ -137,6 +152,7 @@ mod tests {
             weir: "weir",
             stream: "demo",
             published: true,
+            one_of_several,
         }
         .text()
     }
@@ -153,6 +169,20 @@ mod tests {
             "curl http://127.0.0.1:7080/v1/streams",
         ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn beside_another_cluster_the_commands_say_which_is_meant() {
+        let alone = text(&Options::default());
+        assert!(
+            alone.contains("weir status   weir streams   weir events"),
+            "{alone}"
+        );
+        let one_of_two = text_beside(&Options::default(), true);
+        for look in ["status", "streams", "events"] {
+            let expected = format!("weir {look} --controller http://127.0.0.1:7080");
+            assert!(one_of_two.contains(&expected), "{one_of_two}");
         }
     }
 

@@ -66,7 +66,7 @@ pub(crate) async fn again(member: Member, mut life: watch::Receiver<Life>, conso
         if life.borrow().pid == Some(pid) {
             let seconds = started.elapsed().as_secs_f64();
             console.announce(&format!(
-                "{} is ready again after {seconds:.2} s",
+                "weir: {} is ready again after {seconds:.2} s",
                 member.name
             ));
         }
