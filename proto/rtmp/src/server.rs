@@ -33,7 +33,7 @@ use crate::{
 };
 use amf::Value;
 use bytes::BytesMut;
-use std::{collections::VecDeque, net::Ipv4Addr};
+use std::{collections::VecDeque, net::Ipv4Addr, sync::Arc};
 use table::{Action, Input, State};
 use undecided::Undecided;
 
@@ -73,15 +73,16 @@ impl Default for Config {
 /// bytes, plus the events of the last `input`: poll them before the next.
 #[derive(Debug)]
 pub struct Session {
-    config: Config,
+    config: Arc<Config>,
     link: Link,
     shaken_hands: bool,
     state: State,
     events: VecDeque<Event>,
     /// What came behind a request that is not decided yet.
     undecided: Undecided,
-    /// `connect`'s app and `tcUrl`, which every stream's address needs.
-    connect: command::Connect,
+    client: Client,
+    /// The `connect` that is being decided.
+    asked_connect: Option<Box<command::Connect>>,
     proxied_address: Option<Ipv4Addr>,
     /// The transaction of the request that is being decided.
     asked_transaction: f64,
@@ -95,10 +96,36 @@ pub struct Session {
     sent_bytes: u64,
 }
 
+/// What of `connect` is needed later: a server keeps thousands of sessions, and most of them play.
+#[derive(Debug, Default)]
+struct Client {
+    /// Its app and `tcUrl`, which every stream's address needs.
+    app: Box<str>,
+    tc_url: Box<str>,
+    is_flash_program: bool,
+    understands_reconnect: bool,
+}
+
+impl Client {
+    fn new(connect: &command::Connect) -> Self {
+        Self {
+            app: connect.app.as_str().into(),
+            tc_url: connect.tc_url.as_str().into(),
+            is_flash_program: connect.is_flash_program(),
+            understands_reconnect: connect.enhanced.understands_reconnect(),
+        }
+    }
+
+    fn address(&self, name: &str) -> Address {
+        Address::new(&self.app, &self.tc_url, name)
+    }
+}
+
 impl Session {
-    /// A session for a client that has just connected. `random` makes its handshake differ from
+    /// A session for a client that has just connected. A config may be shared. `random` makes its handshake differ from
     /// others; it is no secret.
-    pub fn new(config: Config, random: [u8; 32]) -> Self {
+    pub fn new(config: impl Into<Arc<Config>>, random: [u8; 32]) -> Self {
+        let config = config.into();
         let handshake = Handshake::Server(Box::new(handshake::Server::new(random)));
         Self {
             link: Link::new(handshake, &config.limits),
@@ -107,7 +134,8 @@ impl Session {
             state: State::Opening,
             events: VecDeque::new(),
             undecided: Undecided::default(),
-            connect: command::Connect::default(),
+            client: Client::default(),
+            asked_connect: None,
             proxied_address: None,
             asked_transaction: 0.0,
             asked_name: String::new(),
@@ -227,7 +255,7 @@ impl Session {
 
     /// Whether the client's `connect` said that it obeys [`Session::reconnect_request`].
     pub fn understands_reconnect(&self) -> bool {
-        self.connect.enhanced.understands_reconnect()
+        self.client.understands_reconnect
     }
 
     /// All bytes that came from the client, the handshake included.
@@ -457,20 +485,18 @@ impl Session {
 
     fn ask(&mut self, transaction: f64, call: Call) {
         self.asked_transaction = transaction;
-        let address = |connect: &command::Connect, name: &str| {
-            Address::new(&connect.app, &connect.tc_url, name)
-        };
         let event = match call {
             Call::Connect(request) => {
-                self.connect = (*request).clone();
+                self.client = Client::new(&request);
+                self.asked_connect = Some(request.clone());
                 Event::Connect(Box::new(Connect {
-                    address: address(&self.connect, ""),
+                    address: self.client.address(""),
                     request: *request,
                     proxied_address: self.proxied_address,
                 }))
             }
             Call::Publish { name, kind } => {
-                let address = address(&self.connect, &name);
+                let address = self.client.address(&name);
                 self.asked_name.clone_from(&address.name);
                 Event::Publish(Publish { address, kind })
             }
@@ -480,7 +506,7 @@ impl Session {
                 duration,
                 reset,
             } => {
-                let address = address(&self.connect, &name);
+                let address = self.client.address(&name);
                 self.asked_name.clone_from(&address.name);
                 self.asked_reset = reset;
                 Event::Play(Play {

@@ -20,11 +20,13 @@ use bytes::Bytes;
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    future::poll_fn,
     io,
     rc::Rc,
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
-use tokio::{net::TcpStream, sync::Notify};
+use tokio::net::TcpStream;
 
 /// Skips in a row after which a player is closed: it cannot watch this stream over this line.
 const SKIPS_IN_A_ROW_MAX: u32 = 3;
@@ -52,6 +54,15 @@ pub(crate) enum End {
     Failed(io::Error),
 }
 
+/// What a player's task has to deal with.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// The peer has said something, or has hung up: read it.
+    Said,
+    /// Its stay is over.
+    Ended(End),
+}
+
 /// A socket, and a cursor into a tape.
 pub(crate) struct Player {
     socket: Rc<TcpStream>,
@@ -65,7 +76,8 @@ pub(crate) struct Player {
     skips_in_a_row: Cell<u32>,
     last_skip: Cell<Option<Instant>>,
     end: RefCell<Option<End>>,
-    signal: Notify,
+    /// The player's own task, while it waits.
+    task: RefCell<Option<Waker>>,
 }
 
 impl Player {
@@ -94,7 +106,7 @@ impl Player {
             skips_in_a_row: Cell::new(0),
             last_skip: Cell::new(None),
             end: RefCell::new(None),
-            signal: Notify::new(),
+            task: RefCell::default(),
         });
         player.place.set(player.index.add(player.clone()));
         player.wake();
@@ -126,23 +138,42 @@ impl Player {
         self.wake();
     }
 
-    /// Resolves when the player's stay is over; feeds a full socket meanwhile. Cancel safe.
-    pub(crate) async fn ended(&self) -> End {
-        loop {
-            if let Some(end) = self.end.borrow_mut().take() {
-                return end;
-            }
-            tokio::select! {
-                () = self.signal.notified() => {}
-                ready = self.socket.writable(), if self.blocked_since.get().is_some() => match ready {
-                    Ok(()) => {
-                        self.flush();
-                        // A late joiner's GOP takes several turns.
-                        tokio::task::yield_now().await;
-                    }
-                    Err(error) => return End::Failed(error),
+    /// Resolves when the peer has said something or its stay is over; feeds a full socket meanwhile.
+    /// Cancel safe.
+    ///
+    /// Polled by hand: a future for each thing that it waits for would cost each player more memory than
+    /// all the rest of it.
+    pub(crate) async fn heard(&self) -> Heard {
+        poll_fn(|context| self.poll_heard(context)).await
+    }
+
+    fn poll_heard(&self, context: &mut Context<'_>) -> Poll<Heard> {
+        if let Some(end) = self.end.borrow_mut().take() {
+            return Poll::Ready(Heard::Ended(end));
+        }
+        if self.blocked_since.get().is_some() {
+            match self.socket.poll_write_ready(context) {
+                Poll::Ready(Ok(())) => {
+                    self.flush();
+                    // Again: a late joiner's GOP takes several turns; or to wait for the socket.
+                    context.waker().wake_by_ref();
                 }
+                Poll::Ready(Err(error)) => return Poll::Ready(Heard::Ended(End::Failed(error))),
+                Poll::Pending => {}
             }
+        }
+        match self.socket.poll_read_ready(context) {
+            Poll::Ready(Ok(())) => return Poll::Ready(Heard::Said),
+            Poll::Ready(Err(error)) => return Poll::Ready(Heard::Ended(End::Failed(error))),
+            Poll::Pending => {}
+        }
+        *self.task.borrow_mut() = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    fn wake_task(&self) {
+        if let Some(task) = self.task.borrow_mut().take() {
+            task.wake();
         }
     }
 
@@ -174,7 +205,7 @@ impl Player {
             Ok(Flushed::Blocked | Flushed::TurnOver) => {
                 if written > 0 || self.blocked_since.get().is_none() {
                     self.blocked_since.set(Some(Instant::now()));
-                    self.signal.notify_one();
+                    self.wake_task();
                 }
             }
             Err(error) => self.end_with(End::Failed(error)),
@@ -197,7 +228,7 @@ impl Player {
 
     fn end_with(&self, end: End) {
         self.end.borrow_mut().get_or_insert(end);
-        self.signal.notify_one();
+        self.wake_task();
     }
 }
 

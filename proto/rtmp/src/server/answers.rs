@@ -34,7 +34,7 @@ impl Session {
             window_ack_size,
             peer_bandwidth,
             ..
-        } = self.config;
+        } = *self.config;
         self.link
             .send_control(&Control::WindowAckSize(window_ack_size));
         let limit = BandwidthLimit::Dynamic;
@@ -43,7 +43,8 @@ impl Session {
             limit,
         });
         self.link.send_chunk_size(chunk_size);
-        let (properties, information) = self.connect.accepted(&self.config.server);
+        let connect = self.asked_connect.take().unwrap_or_default();
+        let (properties, information) = connect.accepted(&self.config.server);
         let call = Call::Result {
             properties,
             information,
@@ -73,7 +74,7 @@ impl Session {
         }
         let description = format!("started playing {name}");
         self.send_status(Status::notice(code::PLAY_START, description));
-        if self.connect.is_flash_program() {
+        if self.client.is_flash_program {
             let access = [
                 "|RtmpSampleAccess".into(),
                 Value::Boolean(true),

@@ -10,7 +10,7 @@ use crate::{
     await_online::{Online, await_online},
     hub::{Carries, Reader, Reading},
     limits, net,
-    player::{End, Player},
+    player::{End, Heard, Player},
     settings::Play,
     shard::Shard,
     tape::index::Sink,
@@ -24,58 +24,63 @@ use tokio::{net::TcpStream, time};
 pub(crate) const RESPONSE_HEADERS: &str = "Content-Type: video/x-flv\r\nCache-Control: no-cache, no-store\r\n\
      Access-Control-Allow-Origin: *\r\nConnection: close\r\n";
 
-/// Plays `path` to the peer who sent `get`, until one of both ends it.
+/// What a peer wants to play, and how it asked.
+pub(crate) struct Asked {
+    pub(crate) get: Get,
+    pub(crate) path: StreamPath,
+}
+
+/// Plays what the peer asked for, until one of both ends it.
 pub(crate) async fn play(
     shard: &Shard,
     socket: TcpStream,
     peer: SocketAddr,
-    get: &Get,
-    path: &StreamPath,
+    asked: Box<Asked>,
     settings: &Play,
 ) {
-    let reading = shard.hub().read(path, Reader::Player);
+    let reading = shard.hub().read(&asked.path, Reader::Player);
+    let stream = reading.stream().clone();
+    let path = stream.path();
     let socket = Rc::new(socket);
-    let gone = async {
-        loop {
-            if let Err(error) = drain(shard, &socket).await {
-                return error;
-            }
-        }
-    };
-    let online = tokio::select! {
-        online = await_online(reading.stream(), settings.wait.get()) => online,
-        _ = gone => return,
-        () = shard.closing().cancelled() => return,
+    // Boxed: a player keeps memory for what it does now, not for what it did.
+    let Some(online) = Box::pin(wait(shard, &socket, &reading, settings)).await else {
+        return;
     };
     if online == Online::No {
-        let _unsaid = time::timeout(limits::FAREWELL_TIMEOUT, refuse(&socket, path)).await;
+        let refusal = time::timeout(limits::FAREWELL_TIMEOUT, refuse(&socket, path));
+        let _unsaid = Box::pin(refusal).await;
         tracing::info!(stream = %path, %peer, "player refused: nobody publishes the stream");
         return;
     }
-    let websocket = get.websocket_key.is_some();
+    let websocket = asked.get.websocket_key.is_some();
     let format = if websocket { &FLV_OVER_WEBSOCKET } else { &FLV };
-    let greeting = greeting(get, &reading);
+    let greeting = greeting(&asked.get, &reading);
+    drop(asked);
     tracing::info!(stream = %path, %peer, protocol = format.name, "player joined");
     let player = Player::start(shard, socket.clone(), reading, format, greeting, settings);
     let mut inbound = websocket::Inbound::default();
     let end = loop {
         tokio::select! {
-            end = player.ended() => break end,
+            heard = player.heard() => match heard {
+                Heard::Said => {}
+                Heard::Ended(end) => break end,
+            },
             () = shard.closing().cancelled() => break End::StreamEnded,
-            ready = socket.readable() => {
-                let said = ready.and_then(|()| shard.with_scratch(|buffer| {
-                    let read = net::read_some(&socket, buffer)?;
-                    Ok(read.filter(|_| websocket).map_or(Said::Nothing, |bytes| inbound.read(bytes)))
-                }));
-                match said {
-                    Ok(Said::Nothing) => {}
-                    Ok(said) => match answer(&player, &mut inbound, said) {
-                        Ok(()) => {}
-                        Err(end) => break end,
-                    },
-                    Err(error) => break End::Failed(error),
+        }
+        let said = shard.with_scratch(|buffer| {
+            let read = net::read_some(&socket, buffer)?;
+            Ok(read
+                .filter(|_| websocket)
+                .map_or(Said::Nothing, |bytes| inbound.read(bytes)))
+        });
+        match said {
+            Ok(Said::Nothing) => {}
+            Ok(said) => {
+                if let Err(end) = answer(&player, &mut inbound, said) {
+                    break end;
                 }
             }
+            Err(error) => break End::Failed(error),
         }
     };
     if websocket && matches!(end, End::StreamEnded | End::Left) {
@@ -85,6 +90,21 @@ pub(crate) async fn play(
     let _unsent = player.leave();
     tracing::info!(stream = %path, %peer, protocol = format.name, reason = %end,
         bytes = player.written(), skips = player.skips(), "player left");
+}
+
+/// Waits until somebody publishes, for as long as the operator lets players wait; `None` if the peer is gone.
+async fn wait(
+    shard: &Shard,
+    socket: &TcpStream,
+    reading: &Reading,
+    settings: &Play,
+) -> Option<Online> {
+    let gone = async { while drain(shard, socket).await.is_ok() {} };
+    tokio::select! {
+        online = await_online(reading.stream(), settings.wait.get()) => Some(online),
+        () = gone => None,
+        () = shard.closing().cancelled() => None,
+    }
 }
 
 fn answer(player: &Player, inbound: &mut websocket::Inbound, mut said: Said) -> Result<(), End> {

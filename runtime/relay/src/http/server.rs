@@ -24,23 +24,33 @@ pub(crate) async fn serve(
     if net::tune(&socket).is_err() {
         return;
     }
-    let greeting = tokio::select! {
-        greeting = time::timeout(limits::GREETING_TIMEOUT, read_head(&shard, &socket)) => greeting,
-        () = shard.closing().cancelled() => return,
-    };
-    let Ok(Ok((read, head))) = greeting else {
+    // Boxed, here and below: a connection keeps memory for what it does now, not for what it did or may do.
+    let Some((read, get)) = Box::pin(greet(&shard, &socket)).await else {
         tracing::debug!(%peer, "no HTTP request came in time");
         return;
     };
-    if let Some(get) = head {
+    let asked = get.and_then(|get| {
         let found = target::live_stream(&get.target, get.host.as_deref(), &settings.vhosts);
-        if let Some(Ok(path)) = found {
-            play::play(&shard, socket, peer, &get, &path, &settings.play).await;
-            return;
+        found?.ok().map(|path| Box::new(play::Asked { get, path }))
+    });
+    match asked {
+        Some(asked) => {
+            drop(read);
+            play::play(&shard, socket, peer, asked, &settings.play).await;
+        }
+        None => {
+            let rewound = head::Rewound::new(read, socket, settings.play.stall_timeout.get());
+            Box::pin(pages::serve(shard, rewound, peer, settings)).await;
         }
     }
-    let rewound = head::Rewound::new(read, socket, settings.play.stall_timeout.get());
-    pages::serve(shard, rewound, peer, settings).await;
+}
+
+/// What the peer says first, if it says it in time.
+async fn greet(shard: &Shard, socket: &TcpStream) -> Option<(BytesMut, Option<head::Get>)> {
+    tokio::select! {
+        greeting = time::timeout(limits::GREETING_TIMEOUT, read_head(shard, socket)) => greeting.ok()?.ok(),
+        () = shard.closing().cancelled() => None,
+    }
 }
 
 /// Reads until the first request's head is complete, or cannot become one that is for us. Answers with

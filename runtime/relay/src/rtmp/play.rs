@@ -6,26 +6,23 @@ use super::{
 };
 use crate::{
     await_online::{Online, await_online},
+    hub::Reading,
     limits,
-    player::{End, Player},
+    player::{End, Heard, Player},
     tape::index::Sink,
 };
+use bytes::Bytes;
 use media::StreamPath;
 use rtmp::{Status, server::Event, status::code};
-use std::time::Instant;
+use std::{collections::VecDeque, io, time::Instant};
 use tokio::time;
 
 /// Plays `path` until the peer ends it (`Ok`) or the connection is over.
 pub(super) async fn play(connection: &mut Connection, path: &StreamPath) -> Result<(), Ended> {
     let peer = connection.peer;
     let reading = connection.shard.hub().read(path, connection.reader);
-    let patience = connection.settings.play.wait.get();
-    let closing = connection.shard.closing().clone();
-    let online = tokio::select! {
-        online = await_online(reading.stream(), patience) => online,
-        ended = listen(connection) => return Err(ended),
-        () = closing.cancelled() => return Err(Ended::Closing),
-    };
+    // Boxed, as the farewell below: a player keeps memory for what it does now, not for what it did.
+    let online = Box::pin(wait(connection, &reading)).await?;
     if online == Online::No {
         let reason = format!("nobody publishes {path}");
         tracing::info!(stream = %path, %peer, "player refused: nobody publishes the stream");
@@ -35,7 +32,7 @@ pub(super) async fn play(connection: &mut Connection, path: &StreamPath) -> Resu
         return Err(Ended::Refused(reason));
     }
     connection.session.accept_play()?;
-    let greeting = connection.session.output().split().freeze();
+    let greeting = connection.take_output();
     tracing::info!(stream = %path, %peer, protocol = "rtmp", "player joined");
     let began = Instant::now();
     let player = Player::start(
@@ -63,17 +60,32 @@ pub(super) async fn play(connection: &mut Connection, path: &StreamPath) -> Resu
         bytes = player.written(), skips = player.skips(), "player left");
     if matches!(ended, Ok(()) | Err(Ended::Player(End::StreamEnded))) {
         // The peer goes on listening: it must get the rest of the piece that it has in part.
-        let finish = async {
-            for bytes in rest {
-                connection.write(bytes).await?;
-            }
-            Ok::<_, std::io::Error>(())
-        };
-        time::timeout(limits::FAREWELL_TIMEOUT, finish)
-            .await
-            .map_err(|_| Ended::Deaf)??;
+        Box::pin(finish(connection, rest)).await?;
     }
     ended
+}
+
+/// Waits until somebody publishes, for as long as the operator lets players wait.
+async fn wait(connection: &mut Connection, reading: &Reading) -> Result<Online, Ended> {
+    let patience = connection.settings.play.wait.get();
+    let closing = connection.shard.closing().clone();
+    tokio::select! {
+        online = await_online(reading.stream(), patience) => Ok(online),
+        ended = listen(connection) => Err(ended),
+        () = closing.cancelled() => Err(Ended::Closing),
+    }
+}
+
+/// Sends what must be sent before anything else may be.
+async fn finish(connection: &Connection, rest: VecDeque<Bytes>) -> Result<(), Ended> {
+    let sent = async {
+        for bytes in rest {
+            connection.write(bytes).await?;
+        }
+        Ok::<_, io::Error>(())
+    };
+    let sent = time::timeout(limits::FAREWELL_TIMEOUT, sent).await;
+    Ok(sent.map_err(|_| Ended::Deaf)??)
 }
 
 /// Hears what the peer says while it waits; only its hanging up matters.
@@ -95,7 +107,7 @@ async fn feed(connection: &mut Connection, player: &Player) -> Result<(), Ended>
                 _ => {}
             }
         }
-        let reply = connection.session.output().split().freeze();
+        let reply = connection.take_output();
         if !reply.is_empty() {
             if !player.reply(reply) {
                 return Err(Ended::Deaf);
@@ -103,11 +115,10 @@ async fn feed(connection: &mut Connection, player: &Player) -> Result<(), Ended>
             player.wake();
         }
         tokio::select! {
-            end = player.ended() => return Err(Ended::Player(end)),
-            ready = connection.socket.readable() => {
-                ready?;
-                connection.read()?;
-            }
+            heard = player.heard() => match heard {
+                Heard::Said => connection.read()?,
+                Heard::Ended(end) => return Err(Ended::Player(end)),
+            },
             () = closing.cancelled() => return Err(Ended::Closing),
         }
     }

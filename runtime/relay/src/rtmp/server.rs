@@ -5,21 +5,30 @@
 
 use super::{client::NODE_AGENT_PREFIX, format::CHUNK_SIZE, play, publish};
 use crate::{admission::Admission, hub::Reader, limits, net, settings::Settings, shard::Shard};
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use media::{StreamPath, path::PathError};
 use rtmp::server::{Config, Event, Session};
 use service::Throttle;
 use socket2::SockRef;
 use std::{
-    io,
+    io, mem,
     net::{Shutdown, SocketAddr},
     rc::Rc,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 use tokio::{io::Interest, net::TcpStream, time};
 
 /// Ten lines a second about peers that break the protocol, however many do.
 static BROKEN: Throttle = Throttle::new(Duration::from_millis(100));
+
+/// How every session introduces itself.
+static CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| {
+    Arc::new(Config {
+        chunk_size: CHUNK_SIZE,
+        ..Config::default()
+    })
+});
 
 /// Why a connection is over.
 #[derive(Debug, thiserror::Error)]
@@ -73,11 +82,7 @@ pub(crate) async fn serve(
     if net::tune(&socket).is_err() {
         return;
     }
-    let config = Config {
-        chunk_size: CHUNK_SIZE,
-        ..Config::default()
-    };
-    let session = Session::new(config, random());
+    let session = Session::new(CONFIG.clone(), random());
     let mut connection = Connection {
         shard,
         socket: Rc::new(socket),
@@ -86,8 +91,10 @@ pub(crate) async fn serve(
         settings,
         reader: Reader::Player,
     };
+    // Both boxed: a connection keeps memory for what it does now, not for what it may do.
     let ended = Box::pin(connection.run()).await;
-    let _unsaid = time::timeout(limits::FAREWELL_TIMEOUT, connection.farewell(&ended)).await;
+    let farewell = time::timeout(limits::FAREWELL_TIMEOUT, connection.farewell(&ended));
+    let _unsaid = Box::pin(farewell).await;
     match ended {
         Ended::Protocol(error) => {
             metrics::counter!("weir_rtmp_protocol_errors_total").increment(1);
@@ -114,7 +121,7 @@ impl Connection {
             let served = match greeted {
                 Err(_) => Err(Ended::SaidNothing),
                 Ok(Err(ended)) => Err(ended),
-                Ok(Ok(Wish::Publish(path))) => publish::publish(self, &path).await,
+                Ok(Ok(Wish::Publish(path))) => Box::pin(publish::publish(self, &path)).await,
                 Ok(Ok(Wish::Play(path))) => play::play(self, &path).await,
             };
             if let Err(ended) = served {
@@ -191,9 +198,17 @@ impl Connection {
             })
     }
 
+    /// What the session has to say, with the memory that it stands in.
+    pub(crate) fn take_output(&mut self) -> Bytes {
+        mem::take(self.session.output()).freeze()
+    }
+
     fn write_some(&mut self) -> io::Result<()> {
-        match self.socket.try_write(self.session.output()) {
-            Ok(written) => self.session.output().advance(written),
+        let output = self.session.output();
+        match self.socket.try_write(output) {
+            // A connection that has said all keeps no memory for it.
+            Ok(written) if written == output.len() => *output = BytesMut::new(),
+            Ok(written) => output.advance(written),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
