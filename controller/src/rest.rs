@@ -25,6 +25,7 @@ use axum::{
 use control::NodeId;
 use media::StreamPath;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -42,6 +43,7 @@ pub(crate) async fn serve(
 
 fn router(parts: Parts) -> Router {
     Router::new()
+        .route("/", get(index))
         .route("/v1/cluster", get(cluster))
         .route("/v1/nodes", get(list_nodes))
         .route("/v1/nodes/{node}", get(get_node))
@@ -95,6 +97,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
             .map(|Query(query)| Self(query))
             .map_err(bad)
     }
+}
+
+/// What the document says of each route, for somebody who has only the address.
+async fn index() -> Json<Value> {
+    let document = serde_json::to_value(api::openapi::openapi()).unwrap_or_default();
+    let mut routes = serde_json::Map::new();
+    for (path, methods) in document["paths"].as_object().into_iter().flatten() {
+        for (method, operation) in methods.as_object().into_iter().flatten() {
+            let route = format!("{} {path}", method.to_uppercase());
+            routes.insert(route, operation["summary"].clone());
+        }
+    }
+    Json(json!({
+        "program": "weir-controller",
+        "version": service::build::VERSION,
+        "document": "/openapi.json",
+        "routes": routes,
+    }))
 }
 
 async fn cluster(State(parts): State<Parts>) -> Result<Json<Cluster>, Refused> {

@@ -113,6 +113,9 @@ async fn every_error_has_the_one_body() {
         ("GET", "/v1/streams/h/live/none", 404, "stream_not_found"),
         ("GET", "/v1/streams/h/live/..", 400, "bad_request"),
         ("GET", "/v1/streams?limit=many", 400, "bad_request"),
+        ("GET", "/v1/streams?limit=0", 400, "bad_request"),
+        ("GET", "/v1/nodes?limit=1001", 400, "bad_request"),
+        ("GET", "/v1/events?limit=-1", 400, "bad_request"),
         ("GET", "/v1/streams?lmit=1", 400, "bad_request"),
         ("GET", "/v1/streams?after=x", 400, "bad_request"),
         ("GET", "/v1/nodes?role=origins", 400, "bad_request"),
@@ -136,6 +139,39 @@ async fn every_error_has_the_one_body() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_no_items_is_refused_with_the_bounds() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let controller = start(&config(dir.path())).await;
+    let rest = controller.rest_address();
+    let (_, refused) = get(rest, "/v1/streams?limit=0").await;
+    let message = refused["error"]["message"].as_str().expect("a message");
+    assert!(
+        message.contains("limit: a page has 1 to 1000 items, not \"0\""),
+        "{message}"
+    );
+    for whole in [1, 1000] {
+        let (status, _) = get(rest, &format!("/v1/streams?limit={whole}")).await;
+        assert_eq!(status, 200, "{whole}");
+    }
+    controller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_only_the_address_is_shown_every_route() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let controller = start(&config(dir.path())).await;
+    let rest = controller.rest_address();
+    let (status, index) = get(rest, "/").await;
+    assert_eq!((status, &index["document"]), (200, &json!("/openapi.json")));
+    assert_eq!(
+        index["routes"]["GET /v1/streams"],
+        "Streams that have an owner or are on some node, in the order of their paths"
+    );
+    assert!(index["routes"]["POST /v1/freeze"].is_string());
+    controller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_document_names_exactly_what_is_served() {
     let dir = tempfile::tempdir().expect("a directory");
     let controller = start(&config(dir.path())).await;
@@ -143,7 +179,7 @@ async fn the_document_names_exactly_what_is_served() {
     let (status, document) = get(rest, "/openapi.json").await;
     assert_eq!(status, 200);
     let paths = document["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 10);
+    assert_eq!(paths.len(), 11);
     for route in paths.keys() {
         let real = route.replace(['{', '}'], "");
         let (_, body) = get(rest, &real).await;

@@ -23,7 +23,7 @@ use utoipa::{
                        `unauthorized` without.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    paths(cluster, list_nodes, get_node, restart_node, list_streams, get_stream, list_events,
+    paths(index, cluster, list_nodes, get_node, restart_node, list_streams, get_stream, list_events,
         freeze, unfreeze, document),
     modifiers(&Token),
     security((), ("token" = [])),
@@ -60,6 +60,12 @@ pub fn openapi_json() -> String {
     text.push('\n');
     text
 }
+
+/// What there is to ask
+#[utoipa::path(get, path = "/", tag = "cluster", security(()),
+    responses((status = 200, description = "Every route with its purpose, and where the document is",
+        content_type = "application/json")))]
+fn index() {}
 
 /// The cluster in one look
 #[utoipa::path(get, path = "/v1/cluster", tag = "cluster",
