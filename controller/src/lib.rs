@@ -9,6 +9,7 @@
 //! * [`model`]: what is, in memory, from nodes' reports and the store's watch.
 //! * [`reconcile`]: makes what is into what should be.
 //! * [`restart`]: probes silent nodes, declares the dead dead, has them restarted.
+//! * [`replica`]: one controller among others: who decides, what they tell each other.
 //! * [`grpc`]: the nodes' side: one dialogue each.
 //! * [`rest`]: the operators' side.
 //! * [`program`]: puts them together.
@@ -32,6 +33,7 @@ pub mod model;
 pub mod plan;
 pub mod program;
 pub mod reconcile;
+pub mod replica;
 pub mod rest;
 pub mod restart;
 pub mod store;

@@ -80,6 +80,18 @@ pub const STORE_ASKED_EVERY: Duration = Duration::from_secs(2);
 /// How long it may take for that: far more than a disk's or an election's pause.
 pub const STORE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a controller that is gone is believed to be there: losing the one that decides has to
+/// move that within 5 s, and etcd may take a second more to end a lease.
+pub const LEASE_TTL: Duration = Duration::from_secs(3);
+
+/// The pause before a lease that could not be granted or renewed is tried again: several tries are
+/// within [`LEASE_TTL`].
+pub const LEASE_RETRY: Duration = Duration::from_millis(250);
+
+/// How often numbers (load, players, bit rates) that have moved are told to other controllers: a
+/// thousand nodes make 200 small writes a second of it, a hundred in a transaction.
+pub const NUMBERS_INTERVAL: Duration = Duration::from_secs(5);
+
 /// How often a node's connection is probed when it is quiet: about as often as a node reports, so
 /// that probes are no load.
 pub const PROBE_INTERVAL: Duration = Duration::from_secs(2);

@@ -44,9 +44,13 @@ pub const RESTARTS: &str = "weir_controller_restarts_total";
 pub const RESTARTS_IN_FLIGHT: &str = "weir_controller_restarts_in_flight";
 /// Whether nobody is restarted, by cause.
 pub const FROZEN: &str = "weir_controller_frozen";
+/// Whether this controller decides.
+pub const LEADS: &str = "weir_controller_leader";
+/// What the other controllers were told.
+pub const POSTED: &str = "weir_controller_posted_total";
 
 /// All of them, with their words.
-pub const METRICS: [Metric; 21] = [
+pub const METRICS: [Metric; 23] = [
     Metric::gauge(NODES, "Nodes known, by role and state."),
     Metric::gauge(STREAMS, "Streams that have an owner."),
     Metric::gauge(PLAYERS, "Players on all nodes, by their last reports."),
@@ -71,6 +75,14 @@ pub const METRICS: [Metric; 21] = [
     Metric::histogram(
         COMMIT_SECONDS,
         "How long the store takes for a transaction.",
+    ),
+    Metric::gauge(
+        LEADS,
+        "1 if this controller decides, 0 if another one does.",
+    ),
+    Metric::counter(
+        POSTED,
+        "Entries written for other controllers: what this one's nodes say.",
     ),
     Metric::gauge(
         STORE_UP,

@@ -5,11 +5,13 @@
 //!   no clock, no lock, no task.
 //! * [`events`]: what happened, the last few thousand.
 //! * [`mailbox`]: what one node's dialogue has to say next.
+//! * [`board`]: what controllers that share a store tell each other.
 //!
 //! [`Model`] puts a lock around them. Each of its functions changes the inventory, then passes on
 //! what follows from that: events to the ring, changed streams to those who follow them and to the
 //! reconciler. The lock is held for microseconds and never across an `.await`.
 
+pub mod board;
 pub mod events;
 pub mod inventory;
 pub mod mailbox;
@@ -17,8 +19,10 @@ pub mod mailbox;
 use crate::{
     limits::{PLACING_KEPT, PLACINGS_MAX},
     plan::{self, Candidate, Facts, Placement, Policy},
-    store::Revision,
+    program,
+    store::{Lease, Revision},
 };
+use board::{Kept, Leader, Post};
 use control::{Desired, Epoch, Identity, Location, NodeId, Report, Upstream};
 use events::Events;
 use inventory::{DialogueId, Inventory, Now, RegisterError, Timing};
@@ -27,10 +31,13 @@ use media::StreamPath;
 use parking_lot::Mutex;
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Instant,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// All that the controller knows; shared by every task.
 pub struct Model {
@@ -41,6 +48,12 @@ pub struct Model {
     pub events: Events,
     /// Streams whose facts changed: the reconciler is to look.
     unsettled: Notify,
+    /// The other controllers are to be told something.
+    unposted: Notify,
+    /// Who decides, and since which revision; `None` if nobody does, or nobody else might.
+    leader: watch::Sender<Option<Leader>>,
+    /// The greatest revision of the store that was heard of.
+    revision: AtomicU64,
 }
 
 struct State {
@@ -75,6 +88,9 @@ impl Model {
             policy,
             events: Events::new(now.unix_ms),
             unsettled: Notify::new(),
+            unposted: Notify::new(),
+            leader: watch::Sender::new(None),
+            revision: AtomicU64::new(0),
         }
     }
 
@@ -83,6 +99,16 @@ impl Model {
         let mut state = self.state.lock();
         let answer = change(&mut state);
         let effects = state.inventory.take_effects();
+        for node in &effects.taken {
+            if let Some((_, mailbox)) = state.mailboxes.get(node) {
+                mailbox.replace();
+            }
+        }
+        if effects.leader {
+            let leader = state.inventory.leader().map(|(leader, _)| leader.clone());
+            // Sent anew even if it is the same controller: it may have been elected again.
+            self.leader.send_replace(leader);
+        }
         for path in &effects.moved {
             let followers = state.followers.get(path).into_iter().flatten();
             for (_, mailbox) in followers.filter_map(|node| state.mailboxes.get(node)) {
@@ -106,6 +132,9 @@ impl Model {
         }
         if effects.unsettled {
             self.unsettled.notify_one();
+        }
+        if effects.unposted {
+            self.unposted.notify_one();
         }
         answer
     }
@@ -179,23 +208,97 @@ impl Model {
         self.change(now, |state| state.inventory.stored_node(identity, now));
     }
 
-    /// The store has a stream's placement, or no longer has it.
+    /// The store no longer has a node.
+    pub fn unstored_node(&self, node: &NodeId, now: Now) {
+        self.change(now, |state| state.inventory.unstored_node(node));
+    }
+
+    /// The store has a stream's placement, or no longer has it. If it is news, returns what was
+    /// known before.
     pub fn stored_stream(
         &self,
         path: &StreamPath,
         placement: Option<Placement>,
         revision: Revision,
         now: Now,
-    ) {
+    ) -> Option<Option<Placement>> {
         self.change(now, |state| {
             state.inventory.stored_stream(path, placement, revision)
+        })
+    }
+
+    /// The store has these entries and no others, at `revision`.
+    pub fn stored_are(&self, kept: &Kept, revision: Revision, now: Now) {
+        self.change(now, |state| {
+            state.inventory.stored_streams_are(&kept.streams, revision);
+            state.inventory.posted_are(kept, revision, now);
         });
     }
 
-    /// The store has these streams and no others, at `revision`.
-    pub fn stored_streams_are(&self, paths: &HashSet<StreamPath>, revision: Revision, now: Now) {
-        self.change(now, |state| {
-            state.inventory.stored_streams_are(paths, revision)
+    /// The store was at this revision. `true` if it has been at a later one: it has lost its history.
+    pub fn was_later(&self, revision: Revision) -> bool {
+        let before = self.revision.swap(revision.0, Relaxed);
+        before > revision.0
+    }
+
+    /// The store is at this revision, or at a later one that we know.
+    pub fn is_at(&self, revision: Revision) {
+        self.revision.fetch_max(revision.0, Relaxed);
+    }
+
+    /// The latest revision of the store that is known.
+    pub fn revision(&self) -> Revision {
+        Revision(self.revision.load(Relaxed))
+    }
+
+    /// Other controllers share the store, and tell each other something by it.
+    pub fn board(&self, now: Now, change: impl FnOnce(&mut Inventory)) {
+        self.change(now, |state| change(&mut state.inventory));
+    }
+
+    /// What our entries hang on from now on.
+    pub fn hang_on(&self, lease: Option<Lease>) {
+        self.board(program::now(), |inventory| inventory.hang_on(lease));
+    }
+
+    /// Who decides; seen as changed by each election.
+    pub fn leader(&self) -> watch::Receiver<Option<Leader>> {
+        self.leader.subscribe()
+    }
+
+    /// What to stand for election with.
+    pub fn candidacy(&self) -> Option<(Leader, Lease)> {
+        self.read(Inventory::candidacy)
+    }
+
+    /// Waits until there is something to post. Cancel-safe.
+    pub async fn unposted(&self) {
+        self.unposted.notified().await;
+    }
+
+    /// Looks for everything that the others do not know rightly, numbers included.
+    pub fn post_all(&self) {
+        self.board(program::now(), |inventory| inventory.post_all(true));
+    }
+
+    /// Takes at most `limit` things to post, and what to hang them on.
+    pub fn take_unposted(&self, limit: usize) -> (Vec<Post>, Option<Lease>) {
+        let mut state = self.state.lock();
+        (
+            state.inventory.take_unposted(limit),
+            state.inventory.lease(),
+        )
+    }
+
+    /// These could not be posted, or somebody else has written them.
+    pub fn unpost(&self, posts: Vec<Post>) {
+        self.board(program::now(), |inventory| inventory.unpost(posts));
+    }
+
+    /// The store has it now.
+    pub fn has_posted(&self, post: &Post, lease: Lease, revision: Revision, now: Now) {
+        self.board(now, |inventory| {
+            inventory.has_posted(post, lease, revision, now)
         });
     }
 
@@ -207,6 +310,17 @@ impl Model {
     /// Waits until the facts of a stream changed. Cancel-safe.
     pub async fn unsettled(&self) {
         self.unsettled.notified().await;
+    }
+
+    /// Every stream is to be looked at.
+    pub fn unsettle_all(&self) {
+        self.state.lock().inventory.unsettle_all();
+        self.unsettled.notify_one();
+    }
+
+    /// Nothing is to be looked at here: somebody else decides.
+    pub fn settle_all(&self) {
+        self.state.lock().inventory.settle_all();
     }
 
     /// Takes at most `limit` streams whose facts changed, with their facts and the revision at which

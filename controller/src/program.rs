@@ -7,9 +7,9 @@ use crate::{
     model::{
         Model,
         events::New,
-        inventory::{Health, Now},
+        inventory::{Health, Inventory, Now},
     },
-    reconcile, rest,
+    reconcile, replica, rest,
     restart::{self, Supervisor},
     store::{Change, Store, StoreError, Watch, config::Kind, embedded::Embedded, etcd::Etcd, keys},
 };
@@ -66,6 +66,10 @@ impl Controller {
             Kind::Etcd => Arc::new(Etcd::open(&config.store)?),
         };
         let model = Arc::new(Model::new(config.policy(), config.timing(), now()));
+        if store.is_shared() {
+            // Its name is not known before it listens, and is for people only.
+            model.board(now(), |inventory| inventory.share(replica::new_run(), ""));
+        }
         let mut watch = store.watch(keys::ALL).await?;
         reconcile::learn(&model, &first(&mut *watch).await?, now());
 
@@ -100,6 +104,16 @@ impl Controller {
         let (breaks, broken) = mpsc::channel(1);
         let Parts { cancel, tasks, .. } = parts.clone();
         tasks.spawn(follow(Arc::clone(&model), watch, cancel.clone()));
+        if let Some(run) = model.read(Inventory::run) {
+            model.board(now(), |inventory| inventory.share(run, &name));
+            let shared = || (Arc::clone(&model), Arc::clone(&store), cancel.clone());
+            let (to, at, until) = shared();
+            tasks.spawn(replica::lease::hold(to, at, until));
+            let (to, at, until) = shared();
+            tasks.spawn(replica::election::stand(to, at, until));
+            let (to, at, until) = shared();
+            tasks.spawn(replica::posting::run(to, at, until));
+        }
         tasks.spawn(reconcile::run(
             Arc::clone(&model),
             Arc::clone(&store),
@@ -149,6 +163,11 @@ impl Controller {
     /// What it knows.
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// Whether it decides, and not another controller that shares its store.
+    pub fn decides(&self) -> bool {
+        replica::standing(&self.model).decides()
     }
 
     /// Waits until a part fails that the controller cannot be without. Cancel-safe.

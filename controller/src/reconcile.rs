@@ -1,18 +1,25 @@
 //! Makes what is into what should be: decides for each stream whose facts changed, commits the
 //! decision, tells the model. Doing it again does nothing.
 //!
-//! One task decides, so that no two decisions of this process cross; against other processes each
-//! transaction expects the placement that was decided on. A store that fails is tried again for as
+//! One task decides, so that no two decisions of this process cross; and of the controllers that
+//! share a store, the one that was elected. Each transaction expects the placement that was decided
+//! on, and that its writer is still elected. A store that fails is tried again for as
 //! long as it takes: the streams stay unsettled, nodes go on with what they know.
 
 use crate::{
     limits::{STORE_RETRY, SWEEP_INTERVAL, WRITES_PER_TRANSACTION_MAX},
     metrics::{CHANGES, COMMIT_SECONDS, COMMITS},
-    model::{Model, events::New, inventory::Now},
+    model::{
+        Model,
+        board::{Kept, Posted},
+        events::New,
+        inventory::{Inventory, Now},
+    },
     plan::{self, Decision, Placement},
     program::now,
+    replica::{Standing, standing},
     store::{
-        Change, Expect, Outcome, Revision, Store, StoreError, Transaction, Write,
+        Change, Entry, Expect, Outcome, Revision, Store, StoreError, Transaction, Write,
         keys::{self, Record, Subject},
     },
 };
@@ -20,7 +27,7 @@ use ::metrics::{counter, histogram};
 use api::EventKind;
 use control::{Identity, NodeId};
 use media::StreamPath;
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// A decision on its way to the store.
@@ -32,27 +39,65 @@ struct Step {
     reason: String,
 }
 
-/// Decides and commits until `cancel` says stop.
+/// Decides, if this controller is to, and commits, until `cancel` says stop.
 pub async fn run(model: Arc<Model>, store: Arc<dyn Store>, cancel: CancellationToken) {
     let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
+    let mut leader = model.leader();
+    let mut stood = standing(&model);
     loop {
-        tokio::select! {
+        let sweeps = tokio::select! {
             () = cancel.cancelled() => return,
-            () = model.unsettled() => {}
-            _ = sweep.tick() => sweep_expired(&model, &*store).await,
+            () = model.unsettled() => false,
+            _ = leader.changed() => false,
+            _ = sweep.tick() => true,
+        };
+        let stands = standing(&model);
+        if std::mem::replace(&mut stood, stands) != stands && stands.decides() {
+            // Who decided before may have left anything undone.
+            model.unsettle_all();
         }
-        while !cancel.is_cancelled() {
+        if !stands.decides() {
+            model.settle_all();
+            continue;
+        }
+        if sweeps {
+            sweep_expired(&model, &*store, stands).await;
+        }
+        while !cancel.is_cancelled() && standing(&model) == stands {
             let steps = decide(&model);
             if steps.is_empty() {
                 break;
             }
-            if let Err(error) = apply(&model, &*store, &steps).await {
-                let streams = steps.len();
-                tracing::error!(%error, streams, "ownership cannot be stored, trying again");
-                model.unsettle(steps.into_iter().map(|step| step.path));
-                let _ = tokio::time::timeout(STORE_RETRY, cancel.cancelled()).await;
+            match apply(&model, &*store, stands, &steps).await {
+                Ok(()) => {}
+                Err(Undone::Deposed) => {
+                    tracing::warn!("another controller decides now");
+                    model.unsettle(steps.into_iter().map(|step| step.path));
+                    // The watch will say so, too.
+                    let _ = tokio::time::timeout(STORE_RETRY, leader.changed()).await;
+                }
+                Err(Undone::Failed(error)) => {
+                    let streams = steps.len();
+                    tracing::error!(%error, streams, "ownership cannot be stored, trying again");
+                    model.unsettle(steps.into_iter().map(|step| step.path));
+                    let _ = tokio::time::timeout(STORE_RETRY, cancel.cancelled()).await;
+                }
             }
         }
+    }
+}
+
+/// Why decisions were not done.
+enum Undone {
+    /// Somebody else decides.
+    Deposed,
+    /// The store failed; whether they were done is not known.
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
     }
 }
 
@@ -95,19 +140,26 @@ fn decide(model: &Model) -> Vec<Step> {
 }
 
 /// Commits all steps at once, or, if one of them is refused, each alone.
-async fn apply(model: &Model, store: &dyn Store, steps: &[Step]) -> Result<(), StoreError> {
-    let expect = steps.iter().map(Step::expect).collect();
+async fn apply(
+    model: &Model,
+    store: &dyn Store,
+    stands: Standing,
+    steps: &[Step],
+) -> Result<(), Undone> {
+    let expect = steps.iter().map(Step::expect).chain(stands.fence());
     let writes = steps.iter().map(Step::write).collect();
-    match commit(store, expect, writes).await? {
+    match commit(store, expect.collect(), writes).await? {
         Outcome::Committed(revision) => {
             for step in steps {
                 step.done(model, revision);
             }
         }
+        Outcome::Conflict if !still(store, stands).await? => return Err(Undone::Deposed),
         Outcome::Conflict if steps.len() == 1 => refused(model, store, &steps[0].path).await?,
         Outcome::Conflict => {
             for step in steps {
-                match commit(store, vec![step.expect()], vec![step.write()]).await? {
+                let expect = [step.expect()].into_iter().chain(stands.fence());
+                match commit(store, expect.collect(), vec![step.write()]).await? {
                     Outcome::Committed(revision) => step.done(model, revision),
                     Outcome::Conflict => refused(model, store, &step.path).await?,
                 }
@@ -117,21 +169,33 @@ async fn apply(model: &Model, store: &dyn Store, steps: &[Step]) -> Result<(), S
     Ok(())
 }
 
+/// Whether this controller is still the one that was elected.
+async fn still(store: &dyn Store, stands: Standing) -> Result<bool, StoreError> {
+    let Some(Expect::Unchanged(key, revision)) = stands.fence() else {
+        return Ok(true);
+    };
+    let listing = store.list(&key).await?;
+    let found = listing.entries.iter().find(|entry| entry.key == key);
+    Ok(found.is_some_and(|entry| entry.revision == revision))
+}
+
 /// Somebody else changed the placement: learn what it is now, and decide again.
 async fn refused(model: &Model, store: &dyn Store, path: &StreamPath) -> Result<(), StoreError> {
     let key = keys::stream(path);
     let listing = store.list(&key).await?;
     let found = listing.entries.iter().find(|entry| entry.key == key);
     match found.map(|entry| (keys::read(entry), entry.revision)) {
-        Some((Ok(Record::Stream(_, placement)), revision)) => {
+        Some((Ok(Record::Stream(_, placement, _)), revision)) => {
             model.stored_stream(path, Some(placement), revision, now());
         }
-        Some((Ok(Record::Node(_)) | Err(_), revision)) => {
+        Some((_, revision)) => {
             // Unreadable: delete it, and let the nodes' reports make a new one.
             let expect = vec![Expect::Unchanged(key.clone(), revision)];
             commit(store, expect, vec![Write::Delete(key)]).await?;
         }
-        None => model.stored_stream(path, None, listing.revision, now()),
+        None => {
+            model.stored_stream(path, None, listing.revision, now());
+        }
     }
     model.unsettle([path.clone()]);
     Ok(())
@@ -164,7 +228,7 @@ impl Step {
     }
 
     fn write(&self) -> Write {
-        let value = keys::stream_value(&self.after);
+        let value = keys::stream_value(&self.after, &self.reason);
         Write::Put {
             key: keys::stream(&self.path),
             value,
@@ -175,28 +239,39 @@ impl Step {
     /// It is committed: tell the model, and the world.
     fn done(&self, model: &Model, revision: Revision) {
         counter!(CHANGES).increment(1);
-        let now = now();
-        model.stored_stream(&self.path, Some(self.after.clone()), revision, now);
-        let before = self
-            .before
-            .as_ref()
-            .and_then(|placement| placement.owner.as_ref());
-        let (kind, node) = match (before, &self.after.owner) {
-            (None, Some(owner)) => (EventKind::StreamPublished, &owner.node),
-            (Some(before), None) => (EventKind::StreamUnpublished, &before.node),
-            (Some(_), Some(owner)) => (EventKind::StreamMoved, &owner.node),
-            (None, None) => return,
-        };
-        let reason = format!("{}; epoch {}", self.reason, self.after.epoch);
-        model.happened(New::stream(kind, &self.path, Some(node), reason), now);
+        placed(model, &self.path, &self.after, &self.reason, revision);
     }
 }
 
-async fn sweep_expired(model: &Model, store: &dyn Store) {
+/// The store has a placement: tell the model and, if it is news, the world. Of several controllers
+/// each tells its own operators.
+fn placed(
+    model: &Model,
+    path: &StreamPath,
+    placement: &Placement,
+    reason: &str,
+    revision: Revision,
+) {
+    let now = now();
+    let known = model.stored_stream(path, Some(placement.clone()), revision, now);
+    let Some(before) = known else { return };
+    let before = before.and_then(|before| before.owner);
+    let (kind, node) = match (before, &placement.owner) {
+        (None, Some(owner)) => (EventKind::StreamPublished, owner.node.clone()),
+        (Some(before), None) => (EventKind::StreamUnpublished, before.node),
+        (Some(_), Some(owner)) => (EventKind::StreamMoved, owner.node.clone()),
+        (None, None) => return,
+    };
+    let reason = format!("{reason}; epoch {}", placement.epoch);
+    model.happened(New::stream(kind, path, Some(&node), reason), now);
+}
+
+async fn sweep_expired(model: &Model, store: &dyn Store, stands: Standing) {
     let expired = model.read(|inventory| inventory.expired(now()));
     for (path, revision) in expired {
         let key = keys::stream(&path);
-        let expect = vec![Expect::Unchanged(key.clone(), revision)];
+        let expect = [Expect::Unchanged(key.clone(), revision)];
+        let expect = expect.into_iter().chain(stands.fence()).collect();
         // The watch tells the model; what fails is tried again at the next sweep.
         if let Err(error) = commit(store, expect, vec![Write::Delete(key)]).await {
             tracing::warn!(stream = %path, %error, "an old placement cannot be deleted");
@@ -216,43 +291,123 @@ pub async fn store_node(store: &dyn Store, identity: &Identity) {
     }
 }
 
-/// Deletes a node.
+/// Deletes a node. That it is attended goes in the same transaction, after it: so nobody thinks that
+/// it fell silent.
 pub async fn forget_node(store: &dyn Store, node: &NodeId) {
-    if let Err(error) = commit(store, vec![], vec![Write::Delete(keys::node(node))]).await {
+    let deletes = [keys::node(node), keys::attended(node)].map(Write::Delete);
+    if let Err(error) = commit(store, vec![], deletes.into()).await {
         tracing::warn!(%node, %error, "a node cannot be deleted");
     }
 }
 
 /// Brings a change of the store into the model.
 pub fn learn(model: &Model, change: &Change, now: Now) {
-    let apply = |entry: &crate::store::Entry| match keys::read(entry) {
-        Ok(Record::Node(identity)) => model.stored_node(identity, now),
-        Ok(Record::Stream(path, placement)) => {
-            model.stored_stream(&path, Some(placement), entry.revision, now);
-        }
-        Err(error) => {
-            tracing::warn!(key = entry.key, %error, "an entry of the store is passed over")
-        }
-    };
     match change {
         Change::Init(listing) => {
-            listing.entries.iter().for_each(apply);
-            let paths =
-                listing
-                    .entries
-                    .iter()
-                    .filter_map(|entry| match keys::subject(&entry.key) {
-                        Ok(Subject::Stream(path)) => Some(path),
-                        Ok(Subject::Node(_)) | Err(_) => None,
-                    });
-            let paths: HashSet<StreamPath> = paths.collect();
-            model.stored_streams_are(&paths, listing.revision, now);
+            if model.was_later(listing.revision) {
+                tracing::error!(revision = %listing.revision, "the store has lost its history: it is \
+                    empty, or an old copy; what nodes report is stored again");
+                model.board(now, Inventory::history_lost);
+            }
+            let mut kept = Kept::default();
+            for entry in &listing.entries {
+                keep(&mut kept, &entry.key);
+                learn_entry(entry, model, now, true);
+            }
+            model.stored_are(&kept, listing.revision, now);
         }
-        Change::Apply(entry) => apply(entry),
-        Change::Delete { key, revision } => match keys::subject(key) {
-            Ok(Subject::Stream(path)) => model.stored_stream(&path, None, *revision, now),
-            // Whoever deleted a node has forgotten it.
-            Ok(Subject::Node(_)) | Err(_) => {}
-        },
+        Change::Apply(entry) => {
+            model.is_at(entry.revision);
+            learn_entry(entry, model, now, false);
+        }
+        Change::Delete { key, revision } => {
+            model.is_at(*revision);
+            delete(key, *revision, model, now);
+        }
+    }
+}
+
+fn keep(kept: &mut Kept, key: &str) {
+    match keys::subject(key) {
+        Ok(Subject::Node(node)) => drop(kept.identities.insert(node)),
+        Ok(Subject::Stream(path)) => drop(kept.streams.insert(path)),
+        Ok(Subject::Attended(node)) => drop(kept.nodes.insert(node)),
+        Ok(Subject::Site(node, path)) => drop(kept.sites.insert((node, path))),
+        Ok(Subject::Seen(path)) => drop(kept.seen.insert(path)),
+        Ok(Subject::Leader) => kept.leader = true,
+        Err(_) => {}
+    }
+}
+
+fn learn_entry(entry: &Entry, model: &Model, now: Now, first: bool) {
+    let record = match keys::read(entry) {
+        Ok(record) => record,
+        Err(error) => {
+            return tracing::warn!(key = entry.key, %error, "an entry of the store is passed over");
+        }
+    };
+    let (revision, lease) = (entry.revision, entry.lease);
+    match record {
+        Record::Node(identity) => model.stored_node(identity, now),
+        Record::Stream(path, placement, _) if first => {
+            model.stored_stream(&path, Some(placement), revision, now);
+        }
+        Record::Stream(path, placement, reason) => {
+            placed(model, &path, &placement, &reason, revision);
+        }
+        Record::Attended(node, value) => model.board(now, |inventory| {
+            let posted = Posted {
+                value,
+                revision,
+                lease,
+            };
+            inventory.posted_node(&node, posted, now);
+        }),
+        Record::Site(node, value) => model.board(now, |inventory| {
+            let posted = Posted {
+                value,
+                revision,
+                lease,
+            };
+            inventory.posted_site(&node, posted, now);
+        }),
+        Record::Seen(path, value) => model.board(now, |inventory| {
+            let posted = Posted {
+                value,
+                revision,
+                lease,
+            };
+            inventory.posted_seen(&path, posted);
+        }),
+        Record::Leader(value) => model.board(now, |inventory| {
+            let posted = Posted {
+                value,
+                revision,
+                lease,
+            };
+            inventory.posted_leader(Some(posted));
+        }),
+    }
+}
+
+fn delete(key: &str, revision: Revision, model: &Model, now: Now) {
+    match keys::subject(key) {
+        Ok(Subject::Node(node)) => model.unstored_node(&node, now),
+        Ok(Subject::Stream(path)) => {
+            model.stored_stream(&path, None, revision, now);
+        }
+        Ok(Subject::Attended(node)) => {
+            model.board(now, |inventory| {
+                inventory.unposted_node(&node, revision, now)
+            });
+        }
+        Ok(Subject::Site(node, path)) => model.board(now, |inventory| {
+            inventory.unposted_site(&node, &path, revision, now);
+        }),
+        Ok(Subject::Seen(path)) => {
+            model.board(now, |inventory| inventory.unposted_seen(&path, revision));
+        }
+        Ok(Subject::Leader) => model.board(now, |inventory| inventory.posted_leader(None)),
+        Err(_) => {}
     }
 }

@@ -117,17 +117,15 @@ async fn index() -> Json<Value> {
     }))
 }
 
-async fn cluster(State(parts): State<Parts>) -> Result<Json<Cluster>, Refused> {
-    // An empty listing carries the revision.
-    let revision = parts.store.list("weir/none").await.map_err(|error| {
-        tracing::error!(%error, "the store cannot be read");
-        Refused::new(ErrorCode::Internal, "the store cannot be read")
-    })?;
+async fn cluster(State(parts): State<Parts>) -> Json<Cluster> {
     let (name, kind) = (parts.name.to_string(), parts.store.kind());
+    let revision = parts.model.revision();
     let restarts = views::restarts(&parts.supervisor.standing());
-    Ok(Json(parts.model.read(|inventory| {
-        views::cluster(inventory, name, kind, revision.revision, restarts)
-    })))
+    Json(
+        parts
+            .model
+            .read(|inventory| views::cluster(inventory, name, kind, revision, restarts)),
+    )
 }
 
 async fn list_nodes(

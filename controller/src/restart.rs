@@ -7,6 +7,8 @@
 //! * `process`, `command`, `kubernetes`: the drivers, each of which restarts one node.
 //! * [`template`]: how a node's name gets into a command.
 //!
+//! Of several controllers each sees for itself who is dead; the one that decides restarts.
+//!
 //! One task does it all, so that decisions never cross; probes and restarts run beside it, and each
 //! comes to an end by itself. Every restart is an event when it begins and another when it has
 //! succeeded or failed.
@@ -31,6 +33,7 @@ use crate::{
         Action, Cause, Counts, Frozen, Order, OrderError, Presence, Rules, Seen, Supervision,
     },
     program::{Parts, now},
+    replica::standing,
     store::Store,
 };
 use ::metrics::{counter, gauge};
@@ -241,7 +244,12 @@ pub(crate) async fn run(
             }
         }
         let seen = model.read(|inventory| seen(inventory, now()));
-        let actions = supervisor.supervision.lock().step(&seen, now().instant);
+        let restarts = supervisor.driver.kind() != DriverKind::None && standing(model).decides();
+        let actions = {
+            let mut supervision = supervisor.supervision.lock();
+            supervision.restarts(restarts, now().instant);
+            supervision.step(&seen, now().instant)
+        };
         for action in actions {
             running.act(&supervisor, model, &at_once, action);
         }

@@ -8,6 +8,8 @@
 //!                       └─ goodbye ──▶ (unknown)
 //! ```
 //!
+//! That is a node which this controller attends; for those that others attend see [`shared`].
+//!
 //! No clock, no lock, no task: `now` comes in, and what follows from a change is collected in
 //! [`Effects`] for [`Model`](super::Model) to pass on.
 //!
@@ -16,11 +18,12 @@
 
 mod answers;
 mod node;
+mod shared;
 
 pub use answers::StreamView;
 pub use node::{Health, Node};
 
-use super::events::New;
+use super::{board::Board, events::New};
 use crate::{
     limits::{DEAD_NODE_KEPT, NODES_MAX, PLACEMENT_KEPT},
     plan::{
@@ -96,6 +99,12 @@ pub struct Effects {
     pub unsettled: bool,
     /// What happened.
     pub events: Vec<New>,
+    /// Nodes that have begun a later dialogue with another controller.
+    pub taken: HashSet<NodeId>,
+    /// The other controllers are to be told something.
+    pub unposted: bool,
+    /// Who decides may be another.
+    pub leader: bool,
 }
 
 /// A placement as the store has it.
@@ -116,6 +125,9 @@ pub struct Inventory {
     /// Epochs greater than the placement's that nodes were seen with.
     seen: HashMap<StreamPath, Epoch>,
     unsettled: BTreeSet<StreamPath>,
+    board: Board,
+    /// The store has been listed once.
+    listed: bool,
     effects: Effects,
     started: Now,
 }
@@ -131,6 +143,8 @@ impl Inventory {
             owned: HashMap::new(),
             seen: HashMap::new(),
             unsettled: BTreeSet::new(),
+            board: Board::default(),
+            listed: false,
             effects: Effects::default(),
             started,
         }
@@ -175,7 +189,9 @@ impl Inventory {
             .nodes
             .entry(id.clone())
             .or_insert_with(|| Node::new(identity.clone(), now));
-        node.registered(identity, dialogue, restarted, now);
+        let before = self.board.nodes.get(&id).map(|posted| posted.value.by);
+        node.registered(identity, dialogue, before, restarted, now);
+        self.post_node(&id);
         self.owner_changed(&id);
         self.effects.nodes.insert(id);
         self.effects.all_nodes |= role == Role::Origin;
@@ -196,6 +212,19 @@ impl Inventory {
                 .push(New::node(EventKind::NodeBack, id, "it reports again"));
             self.effects.all_nodes |= node.identity.role == Role::Origin;
         }
+        let first = node.reports_first();
+        self.take_in(id, report, news, now);
+        self.post_sites(id, false);
+        if first || was_away {
+            self.post_node(id);
+        }
+    }
+
+    /// A node has these streams and no others.
+    fn take_in(&mut self, id: &NodeId, report: Report, news: bool, _now: Now) {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
         let role = node.identity.role;
         let told = |stream: &StreamReport| {
             let told = stream.epoch > Epoch::NONE;
@@ -244,6 +273,7 @@ impl Inventory {
             return;
         }
         node.fell_silent(reason.to_owned(), now);
+        self.post_node(id);
         self.effects
             .events
             .push(New::node(EventKind::NodeSuspect, id, reason));
@@ -257,6 +287,7 @@ impl Inventory {
         for (id, node) in &mut self.nodes {
             let silent = node.silent_for(now);
             match node.health {
+                Health::Alive | Health::Suspect if !node.is_ours_to_judge() => {}
                 Health::Alive if silent >= suspect_after => {
                     let reason = format!("silent for {:.1} s", silent.as_secs_f64());
                     self.effects
@@ -274,6 +305,7 @@ impl Inventory {
             }
         }
         for id in &changed {
+            self.post_node(id);
             self.owner_changed(id);
             self.effects.all_nodes |= self.role(id) == Some(Role::Origin);
         }
@@ -299,6 +331,7 @@ impl Inventory {
         self.effects.events.push(event);
         self.effects.all_nodes |= role == Role::Origin;
         self.drop_streams(id);
+        self.post_node(id);
         self.owner_changed(id);
     }
 
@@ -306,26 +339,35 @@ impl Inventory {
     pub fn stored_node(&mut self, identity: Identity, now: Now) {
         let id = identity.node.clone();
         if self.nodes.contains_key(&id) {
-            return;
+            return self.replaced_elsewhere(identity, now);
+        }
+        if self.listed {
+            self.effects
+                .events
+                .extend(registered_event(None, &identity));
         }
         let mut node = Node::new(identity, now);
         let reason = "not heard since the controller started".to_owned();
         node.became(Health::Suspect, Some(reason), now);
         self.nodes.insert(id.clone(), node);
         self.owner_changed(&id);
+        let posted = self.board.nodes.get(&id).map(|posted| posted.value.clone());
+        self.follow(&id, posted, now);
     }
 
-    /// The store has a stream's placement, or no longer has it. Older news is passed over.
+    /// The store has a stream's placement, or no longer has it. Older news is passed over; if it is
+    /// news, returns what was known before.
     pub fn stored_stream(
         &mut self,
         path: &StreamPath,
         placement: Option<Placement>,
         revision: Revision,
-    ) {
+    ) -> Option<Option<Placement>> {
         let old = self.placements.get(path);
         if old.is_some_and(|old| old.revision >= revision) {
-            return;
+            return None;
         }
+        let before = old.map(|old| old.placement.clone());
         let owner_of = |placement: &Placement| placement.owner.as_ref().map(|o| o.node.clone());
         if let Some(owner) = old.and_then(|old| owner_of(&old.placement)) {
             if let Some(owned) = self.owned.get_mut(&owner) {
@@ -345,6 +387,7 @@ impl Inventory {
             .map_or(Epoch::NONE, |placement| placement.epoch);
         if self.seen.get(path).is_some_and(|seen| *seen <= epoch) {
             self.seen.remove(path);
+            self.post_seen(path.clone());
         }
         match placement {
             Some(placement) => {
@@ -366,6 +409,7 @@ impl Inventory {
             .extend(self.sites.get(path).into_iter().flatten().cloned());
         self.effects.moved.insert(path.clone());
         self.unsettle(path.clone());
+        Some(before)
     }
 
     /// The store has these streams and no others, at `revision`.
@@ -377,6 +421,7 @@ impl Inventory {
         for path in gone {
             self.stored_stream(&path, None, Revision(revision.0.saturating_add(1)));
         }
+        self.listed = true;
     }
 
     /// A node was seen with an epoch. `true` if the store's is smaller, so that it must be raised.
@@ -385,6 +430,7 @@ impl Inventory {
             return false;
         }
         self.seen.insert(path.clone(), epoch);
+        self.post_seen(path.clone());
         self.unsettle(path.clone());
         true
     }
@@ -393,6 +439,19 @@ impl Inventory {
     pub fn unsettle(&mut self, path: StreamPath) {
         self.unsettled.insert(path);
         self.effects.unsettled = true;
+    }
+
+    /// Every stream is to be looked at: who decides is another.
+    pub fn unsettle_all(&mut self) {
+        let all = self.placements.keys().chain(self.sites.keys());
+        let all = all.chain(self.seen.keys()).cloned();
+        self.unsettled.extend(all);
+        self.effects.unsettled = true;
+    }
+
+    /// Nothing is to be looked at: somebody else decides.
+    pub fn settle_all(&mut self) {
+        self.unsettled.clear();
     }
 
     /// Takes at most `limit` streams that the reconciler is to look at, with their facts and the
@@ -550,12 +609,15 @@ impl Inventory {
             self.site_gone(&path, id);
             self.unsettle(path);
         }
+        self.post_sites(id, false);
     }
 
     fn forget(&mut self, id: &NodeId) {
         self.drop_streams(id);
         self.owner_changed(id);
         self.nodes.remove(id);
+        self.post_node(id);
+        self.post_sites(id, false);
     }
 }
 

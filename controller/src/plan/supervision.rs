@@ -243,6 +243,15 @@ impl Supervision {
         };
     }
 
+    /// From now on this controller restarts nodes, or leaves that to the one that decides; who is
+    /// dead it sees for itself in any case.
+    pub fn restarts(&mut self, restarts: bool, now: Instant) {
+        if self.rules.restarts != restarts {
+            self.rules.restarts = restarts;
+            self.begins(now);
+        }
+    }
+
     /// All nodes as they are now; what is to be done about them. Doing that and stepping again
     /// gives nothing new.
     pub fn step(&mut self, seen: &[Seen], now: Instant) -> Vec<Action> {

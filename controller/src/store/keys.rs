@@ -5,12 +5,32 @@
 //! | `weir/v1/nodes/<node>` | [`NodeRecord`], JSON |
 //! | `weir/v1/streams/<vhost>/<app>/<name>` | [`Placement`], JSON |
 //!
+//! Beside these, which last, there is what controllers that share the store tell each other; it goes
+//! with the lease of the one that wrote it:
+//!
+//! | Key | Value |
+//! | --- | --- |
+//! | `weir/v1/attended/<node>` | [`Attended`]: which controller a node talks with, its health and load |
+//! | `weir/v1/leader` | [`Leader`]: who decides |
+//! | `weir/v1/seen/<vhost>/<app>/<name>` | an epoch that a node knows and the store has lost |
+//! | `weir/v1/sites/<node>/<vhost>/<app>/<name>` | [`Site`]: a stream on a node |
+//!
+//! `attended` stands before `sites`: when a lease ends, its keys go in their order, and a node is
+//! known to be nobody's before its streams seem to end.
+//!
 //! `v1` is the version of keys and values together. Fields may be added with a default; anything
 //! else needs a `v2`. A value that cannot be read is reported and passed over: it is replaced by
 //! what nodes report.
 
+mod posts;
+
+pub use posts::{attended_value, leader_value, seen_value, site_value};
+
 use super::Entry;
-use crate::plan::{Owner, Placement};
+use crate::{
+    model::board::{Attended, Leader, Site},
+    plan::{Owner, Placement},
+};
 use bytes::Bytes;
 use control::{Addresses, Capacity, Epoch, Identity, Incarnation, NodeId, Role};
 use media::StreamPath;
@@ -20,14 +40,27 @@ use serde::{Deserialize, Serialize};
 pub const ALL: &str = "weir/v1/";
 const NODES: &str = "weir/v1/nodes/";
 const STREAMS: &str = "weir/v1/streams/";
+const ATTENDED: &str = "weir/v1/attended/";
+const SITES: &str = "weir/v1/sites/";
+const SEEN: &str = "weir/v1/seen/";
+/// Who decides.
+pub const LEADER: &str = "weir/v1/leader";
 
 /// What an entry of the store says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
     /// A node that was registered.
     Node(Identity),
-    /// Who owns a stream, or owned it.
-    Stream(StreamPath, Placement),
+    /// Who owns a stream, or owned it; and why, for people.
+    Stream(StreamPath, Placement, String),
+    /// Which controller attends a node.
+    Attended(NodeId, Attended),
+    /// A stream is on a node.
+    Site(NodeId, Site),
+    /// A node knows a stream at this epoch.
+    Seen(StreamPath, Epoch),
+    /// Which controller decides.
+    Leader(Leader),
 }
 
 /// What a key is about.
@@ -37,6 +70,14 @@ pub enum Subject {
     Node(NodeId),
     /// A stream.
     Stream(StreamPath),
+    /// Which controller attends a node.
+    Attended(NodeId),
+    /// A stream on a node.
+    Site(NodeId, StreamPath),
+    /// What a node knows of a stream.
+    Seen(StreamPath),
+    /// Which controller decides.
+    Leader,
 }
 
 /// Why an entry cannot be read.
@@ -63,6 +104,21 @@ pub fn stream(path: &StreamPath) -> String {
     format!("{STREAMS}{path}")
 }
 
+/// The key that says which controller attends a node.
+pub fn attended(node: &NodeId) -> String {
+    format!("{ATTENDED}{node}")
+}
+
+/// The key of a stream on a node.
+pub fn site(node: &NodeId, path: &StreamPath) -> String {
+    format!("{SITES}{node}/{path}")
+}
+
+/// The key of an epoch that a node was seen with.
+pub fn seen(path: &StreamPath) -> String {
+    format!("{SEEN}{path}")
+}
+
 /// What a key is about.
 ///
 /// # Errors
@@ -71,8 +127,26 @@ pub fn subject(key: &str) -> Result<Subject, BadEntry> {
     if let Some(node) = key.strip_prefix(NODES) {
         return Ok(Subject::Node(NodeId::new(node)?));
     }
-    let path = key.strip_prefix(STREAMS).ok_or(BadEntry::Key)?;
-    path.parse().map(Subject::Stream).map_err(|_| BadEntry::Key)
+    let path = |path: &str| path.parse().map_err(|_| BadEntry::Key);
+    if let Some(stream) = key.strip_prefix(STREAMS) {
+        return path(stream).map(Subject::Stream);
+    }
+    if let Some(node) = key.strip_prefix(ATTENDED) {
+        return Ok(Subject::Attended(NodeId::new(node)?));
+    }
+    if let Some((node, stream)) = key
+        .strip_prefix(SITES)
+        .and_then(|site| site.split_once('/'))
+    {
+        return Ok(Subject::Site(NodeId::new(node)?, path(stream)?));
+    }
+    if let Some(stream) = key.strip_prefix(SEEN) {
+        return path(stream).map(Subject::Seen);
+    }
+    match key {
+        LEADER => Ok(Subject::Leader),
+        _ => Err(BadEntry::Key),
+    }
 }
 
 /// What an entry says.
@@ -86,9 +160,14 @@ pub fn read(entry: &Entry) -> Result<Record, BadEntry> {
             Ok(Record::Node(record.try_into()?))
         }
         Subject::Stream(path) => {
-            let record: StreamRecord = serde_json::from_slice(&entry.value)?;
-            Ok(Record::Stream(path, record.try_into()?))
+            let mut record: StreamRecord = serde_json::from_slice(&entry.value)?;
+            let reason = std::mem::take(&mut record.reason);
+            Ok(Record::Stream(path, record.try_into()?, reason))
         }
+        Subject::Attended(node) => Ok(Record::Attended(node, posts::attended(&entry.value)?)),
+        Subject::Site(node, path) => Ok(Record::Site(node, posts::site(path, &entry.value)?)),
+        Subject::Seen(path) => Ok(Record::Seen(path, posts::seen(&entry.value)?)),
+        Subject::Leader => Ok(Record::Leader(posts::leader(&entry.value)?)),
     }
 }
 
@@ -114,8 +193,8 @@ pub fn node_value(identity: &Identity) -> Bytes {
     })
 }
 
-/// A stream's value.
-pub fn stream_value(placement: &Placement) -> Bytes {
+/// A stream's value; `reason` is for people.
+pub fn stream_value(placement: &Placement, reason: &str) -> Bytes {
     json(&StreamRecord {
         owner: placement.owner.as_ref().map(|owner| OwnerRecord {
             node: owner.node.to_string(),
@@ -123,6 +202,7 @@ pub fn stream_value(placement: &Placement) -> Bytes {
         }),
         epoch: placement.epoch.0,
         since_unix_ms: placement.since_unix_ms,
+        reason: reason.to_owned(),
     })
 }
 
@@ -160,6 +240,8 @@ struct StreamRecord {
     owner: Option<OwnerRecord>,
     epoch: u64,
     since_unix_ms: u64,
+    #[serde(default)]
+    reason: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -266,11 +348,32 @@ mod tests {
                 epoch: Epoch(9),
                 since_unix_ms: 7,
             };
-            let written = entry(stream(&path), stream_value(&placement));
+            let written = entry(stream(&path), stream_value(&placement, "why"));
             assert_eq!(
                 read(&written).expect("a stream"),
-                Record::Stream(path.clone(), placement)
+                Record::Stream(path.clone(), placement, "why".into())
             );
+        }
+    }
+
+    #[test]
+    fn every_key_says_what_it_is_about() {
+        let node_id = NodeId::new("edge-1:1935").expect("a good id");
+        let path: StreamPath = "h/live/room/1".parse().expect("a good path");
+        let table = [
+            (node(&node_id), Subject::Node(node_id.clone())),
+            (stream(&path), Subject::Stream(path.clone())),
+            (attended(&node_id), Subject::Attended(node_id.clone())),
+            (
+                site(&node_id, &path),
+                Subject::Site(node_id.clone(), path.clone()),
+            ),
+            (seen(&path), Subject::Seen(path.clone())),
+            (LEADER.to_owned(), Subject::Leader),
+        ];
+        for (key, wanted) in table {
+            assert!(key.starts_with(ALL), "{key}");
+            assert_eq!(subject(&key).expect("one of ours"), wanted);
         }
     }
 
@@ -281,6 +384,12 @@ mod tests {
             ("weir/v1/nodes/a", "{"),
             ("weir/v1/nodes/a/b", "{}"),
             ("weir/v1/streams/h/live", "{}"),
+            ("weir/v1/sites/node", "{}"),
+            ("weir/v1/sites/node/h/live/a", "{}"),
+            ("weir/v1/attended/a", "[]"),
+            ("weir/v1/leader", ""),
+            ("weir/v1/leaders", "{}"),
+            ("weir/v1/seen/h", "{}"),
             ("weir/v1/streams/h/live/a", r#"{"epoch":"x"}"#),
         ] {
             let bad = entry(key.into(), Bytes::copy_from_slice(value.as_bytes()));

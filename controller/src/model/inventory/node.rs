@@ -1,6 +1,10 @@
 //! One node as it is observed.
 
-use super::{DialogueId, Now};
+use super::{
+    DialogueId, Now,
+    shared::{Attendance, Here},
+};
+use crate::model::board::Attending;
 use control::{Arrival, Identity, Load, Report, StreamReport};
 use media::StreamPath;
 use std::{collections::BTreeMap, time::Duration};
@@ -39,7 +43,7 @@ pub struct Node {
     pub(super) reported: bool,
     /// It was not heard for long enough since this controller started to be suspect.
     pub(super) missing: bool,
-    dialogue: Option<DialogueId>,
+    pub(super) attendance: Attendance,
     /// From when its silence is counted if it was never heard.
     known: Now,
 }
@@ -65,18 +69,35 @@ impl Node {
             streams: BTreeMap::new(),
             reported: false,
             missing: false,
-            dialogue: None,
+            attendance: Attendance::Nobody,
             known: now,
         }
     }
 
-    /// Whether it has a dialogue with this controller now.
+    /// Whether it has a dialogue with a controller now.
     pub fn talks(&self) -> bool {
-        self.dialogue.is_some()
+        match &self.attendance {
+            Attendance::Here(_) => true,
+            Attendance::There { talks, .. } => *talks,
+            Attendance::Was(_) | Attendance::Nobody => false,
+        }
+    }
+
+    /// Whether its silence is ours to judge: no other controller hears it.
+    pub(super) fn is_ours_to_judge(&self) -> bool {
+        !matches!(self.attendance, Attendance::There { .. })
     }
 
     pub(super) fn is_in(&self, dialogue: DialogueId) -> bool {
-        self.dialogue == Some(dialogue)
+        matches!(&self.attendance, Attendance::Here(here) if here.dialogue == dialogue)
+    }
+
+    /// `true` if it has not reported in this dialogue before.
+    pub(super) fn reports_first(&mut self) -> bool {
+        match &mut self.attendance {
+            Attendance::Here(here) => !std::mem::replace(&mut here.reported, true),
+            Attendance::Was(_) | Attendance::There { .. } | Attendance::Nobody => false,
+        }
     }
 
     pub(super) fn publishes(&self, path: &StreamPath) -> bool {
@@ -89,11 +110,16 @@ impl Node {
         &mut self,
         identity: Identity,
         dialogue: DialogueId,
+        before: Option<Attending>,
         restarted: bool,
         now: Now,
     ) {
         self.identity = identity;
-        self.dialogue = Some(dialogue);
+        self.attendance = Attendance::Here(Here {
+            dialogue,
+            before,
+            reported: false,
+        });
         self.registered_unix_ms = Some(now.unix_ms);
         if restarted {
             self.reported = false;
@@ -113,7 +139,9 @@ impl Node {
     }
 
     pub(super) fn fell_silent(&mut self, reason: String, now: Now) {
-        self.dialogue = None;
+        if let Attendance::Here(here) = &self.attendance {
+            self.attendance = Attendance::Was(here.clone());
+        }
         self.became(Health::Suspect, Some(reason), now);
     }
 

@@ -159,7 +159,7 @@ async fn an_etcd_that_comes_back_empty_is_told_by_a_smaller_revision() {
 async fn any_member_of_three_may_die_or_hang() {
     let mut server = Server::start_members(3).await.expect("etcd runs");
     let store = client(server.endpoints());
-    let lease = store.grant(Duration::from_secs(5)).await.expect("granted");
+    let lease = store.grant(Duration::from_secs(60)).await.expect("granted");
     let mut watch = store.watch("").await.expect("a watch");
     assert!(matches!(next(&mut watch).await, Change::Init(_)));
     for member in 0..3 {
