@@ -56,7 +56,11 @@ impl Newcomer {
         let (identity, generation) = match self.introduce().await {
             Ok(introduced) => introduced,
             Err(status) => {
-                tracing::warn!(peer = ?self.peer, reason = status.message(), "no node registered");
+                tracing::warn!(
+                    peer = self.peer.map(tracing::field::display),
+                    reason = status.message(),
+                    "no node registered"
+                );
                 return refuse(&outward, status).await;
             }
         };
@@ -64,7 +68,7 @@ impl Newcomer {
         let attended = match self.register(identity).await {
             Ok(attended) => attended,
             Err(status) => {
-                tracing::warn!(%node, peer = ?self.peer, reason = status.message(), "node refused");
+                tracing::warn!(%node, peer = self.peer.map(tracing::field::display), reason = status.message(), "node refused");
                 return refuse(&outward, status).await;
             }
         };
@@ -146,7 +150,7 @@ impl Newcomer {
             node = %identity.node,
             role = %identity.role,
             incarnation = identity.incarnation.0,
-            peer = ?self.peer,
+            peer = self.peer.map(tracing::field::display),
             "node registered"
         );
         let welcome = wire::Welcome {

@@ -62,7 +62,8 @@ pub(super) async fn admit(listener: TcpListener, guests: mpsc::Sender<io::Result
 
 fn say_refused(why: &dyn std::fmt::Display, peer: Option<SocketAddr>) {
     if let Some(unsaid) = REFUSALS.permit(Instant::now()) {
-        tracing::warn!(?peer, %why, unsaid, "a connection to the nodes' port was refused");
+        let peer = peer.map(tracing::field::display);
+        tracing::warn!(peer, reason = %why, unsaid, "a connection to the nodes' port was refused");
     }
 }
 

@@ -11,7 +11,10 @@ use relay::{
     hub::{Reading, Stream},
     rtmp::pull::PullError,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::time;
 
 /// How long to rest after nobody had the stream; doubles up to [`REST_MAX`].
@@ -69,32 +72,33 @@ impl Pull {
             }
             rest = REST_MIN;
             tracing::info!(stream = %path, upstream = %source.name, "pull began");
+            let began = Instant::now();
             let ended = tokio::select! {
                 ended = Box::pin(pulled.run(self.node.relay.hub(), path, source.name.clone())) => match ended {
                     Ok(never) => match never {},
-                    Err(error) => Some(error),
+                    Err(error) => Err(error),
                 },
-                () = self.moved(&mut locating, &source) => {
-                    tracing::info!(stream = %path, upstream = %source.name, "the stream has moved");
-                    None
-                }
+                () = self.moved(&mut locating, &source) => Ok("the stream has moved"),
                 () = &mut idle => {
-                    tracing::info!(stream = %path, upstream = %source.name, "pull ended: nobody plays");
                     idle.set(self::idle(stream, grace));
-                    None
+                    Ok("nobody plays")
                 }
             };
+            let (upstream, seconds) = (&source.name, began.elapsed().as_secs());
             match ended {
-                None => {}
-                Some(PullError::Busy(_) | PullError::TakenOver) => {
-                    tracing::info!(stream = %path, "pull ended: the stream is published here");
+                Ok(reason) => {
+                    tracing::info!(stream = %path, %upstream, reason, seconds, "pull ended");
+                }
+                Err(PullError::Busy(_) | PullError::TakenOver) => {
+                    let reason = "the stream is published here";
+                    tracing::info!(stream = %path, %upstream, reason, seconds, "pull ended");
                     if self.running.may_end_published(stream) {
                         return;
                     }
                 }
-                Some(error) => {
+                Err(error) => {
                     metrics::counter!("weir_pull_failures_total").increment(1);
-                    tracing::warn!(stream = %path, upstream = %source.name, %error, "pull broke; players stay");
+                    tracing::warn!(stream = %path, %upstream, %error, seconds, "pull broke; players stay");
                 }
             }
             if self.running.may_end_idle(stream) {

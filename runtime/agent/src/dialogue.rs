@@ -43,8 +43,8 @@ pub(crate) struct Asked {
 /// Why a dialogue ended, or never began. All of them lead to the next try.
 #[derive(Debug, thiserror::Error)]
 enum Ended {
-    #[error("cannot connect: {0}")]
-    Connect(#[source] tonic::transport::Error),
+    #[error("cannot connect: {}", root(_0))]
+    Connect(tonic::transport::Error),
     #[error("no welcome within {WELCOME_PATIENCE:?}")]
     NoWelcome,
     #[error("{code}: {text}", code = _0.code(), text = _0.message())]
@@ -55,6 +55,12 @@ enum Ended {
     Contract(#[from] ContractError),
     #[error("the node ends")]
     Cancelled,
+}
+
+/// The deepest cause: gRPC's own error says `transport error` of everything.
+fn root(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.last().unwrap_or(error).to_string()
 }
 
 /// Keeps a dialogue with one of the controllers until the node ends.
@@ -68,16 +74,18 @@ pub(crate) async fn keep_talking(shared: Arc<Shared>, mut asked: mpsc::Receiver<
         let controller = &shared.controllers[turn % shared.controllers.len()];
         turn = turn.wrapping_add(1);
         let (ended, welcomed) = one(&shared, controller, &mut asked).await;
-        if welcomed {
+        if matches!(ended, Ended::Cancelled) {
+            tracing::debug!(controller, reason = %ended, "dialogue with the controller ended");
+        } else if welcomed {
             (pause, failures) = (RETRY_MIN, 0);
-            tracing::warn!(controller, reason = %ended, "dialogue with the controller ended");
+            tracing::warn!(controller, error = %ended, "dialogue with the controller broke");
         } else {
             failures = failures.saturating_add(1);
             counter!(FAILURES).increment(1);
             // One line when it begins, then one each 64 tries: about every five minutes.
-            if failures % 64 == 1 && !matches!(ended, Ended::Cancelled) {
+            if failures % 64 == 1 {
                 let failures = u64::from(failures);
-                tracing::warn!(controller, failures, reason = %ended, "no controller answers, serving on");
+                tracing::warn!(controller, failures, error = %ended, "no controller answers, serving on");
             }
         }
         let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
