@@ -44,7 +44,17 @@ impl PartialEq for Format {
 /// Writes one stream's frames in one wire format.
 pub trait Writer: Send {
     /// The bytes that a player receives for `frame`; they may depend on frames written before.
-    fn write(&mut self, frame: &Frame) -> Bytes;
+    fn write(&mut self, frame: &Frame) -> Written;
+}
+
+/// A frame in a wire format.
+#[derive(Debug)]
+pub struct Written {
+    /// All of it.
+    pub bytes: Bytes,
+    /// The frame's body in it, where that stands there in one stretch: who keeps the frame may keep this
+    /// instead, and the stream's media are in memory once.
+    pub body: Option<Bytes>,
 }
 
 /// The format of those that want frames, not bytes: forwards, recorders, packagers. Costs nothing:
@@ -57,20 +67,26 @@ pub const FRAMES: Format = Format {
 struct FrameWriter;
 
 impl Writer for FrameWriter {
-    fn write(&mut self, frame: &Frame) -> Bytes {
-        frame.body.clone()
+    fn write(&mut self, frame: &Frame) -> Written {
+        Written {
+            bytes: frame.body.clone(),
+            body: None,
+        }
     }
 }
 
 /// A [`Writer`] of formats without state: appends to an arena, from which pieces are cut.
 pub struct Packed {
     arena: BytesMut,
-    append: fn(&Frame, &mut BytesMut),
+    append: Append,
 }
+
+/// Appends a frame; answers how many bytes follow its body, if the body stands in one stretch.
+pub type Append = fn(&Frame, &mut BytesMut) -> Option<usize>;
 
 impl Packed {
     /// A writer that appends each frame with `append`.
-    pub fn boxed(append: fn(&Frame, &mut BytesMut)) -> Box<dyn Writer> {
+    pub fn boxed(append: Append) -> Box<dyn Writer> {
         Box::new(Self {
             arena: BytesMut::new(),
             append,
@@ -79,14 +95,20 @@ impl Packed {
 }
 
 impl Writer for Packed {
-    fn write(&mut self, frame: &Frame) -> Bytes {
+    fn write(&mut self, frame: &Frame) -> Written {
         // Room for the body and its framing: a format adds a few bytes a frame, and one a chunk.
         let needed = frame.body.len() + frame.body.len() / 1_000 + 64;
         if self.arena.capacity() < needed {
             self.arena = BytesMut::with_capacity(needed.max(limits::TAPE_BLOCK_BYTES));
         }
-        (self.append)(frame, &mut self.arena);
-        self.arena.split().freeze()
+        let behind = (self.append)(frame, &mut self.arena);
+        let bytes = self.arena.split().freeze();
+        let body = behind.map(|behind| {
+            let end = bytes.len() - behind;
+            bytes.slice(end - frame.body.len()..end)
+        });
+        debug_assert!(body.as_ref().is_none_or(|body| *body == frame.body));
+        Written { bytes, body }
     }
 }
 
@@ -112,7 +134,8 @@ pub struct Piece {
 }
 
 impl Piece {
-    pub(crate) fn new(seq: u64, frame: &Frame, writer: &mut dyn Writer) -> Self {
+    /// `frame` as `bytes`.
+    pub(crate) fn new(seq: u64, frame: &Frame, bytes: Bytes) -> Self {
         Self {
             seq,
             kind: frame.kind,
@@ -120,7 +143,7 @@ impl Piece {
             codec: frame.codec,
             track: frame.track,
             dts: frame.dts,
-            bytes: writer.write(frame),
+            bytes,
             start: None,
         }
     }

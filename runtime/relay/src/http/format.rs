@@ -21,18 +21,22 @@ pub(crate) const FLV_OVER_WEBSOCKET: Format = Format {
     writer: || Packed::boxed(append_message),
 };
 
-/// What an FLV tag adds to its body: an 11-byte header before, its size in 4 bytes after.
-const TAG_FRAMING_BYTES: usize = 15;
+/// What an FLV tag adds to its body: an 11-byte header before, its size after.
+const TAG_FRAMING_BYTES: usize = 11 + TAG_SIZE_BYTES;
 
-fn append_tag(frame: &Frame, out: &mut BytesMut) {
+/// The tag's size, behind its body.
+const TAG_SIZE_BYTES: usize = 4;
+
+fn append_tag(frame: &Frame, out: &mut BytesMut) -> Option<usize> {
     flv::tag::write_tag(frame.kind, frame.dts.wire(), &frame.body, out).expect(
         "a frame's body fits in a tag: it was an FLV tag's or an RTMP message's, of 24 bits",
     );
+    Some(TAG_SIZE_BYTES)
 }
 
-fn append_message(frame: &Frame, out: &mut BytesMut) {
+fn append_message(frame: &Frame, out: &mut BytesMut) -> Option<usize> {
     append_message_header(frame.body.len() + TAG_FRAMING_BYTES, out);
-    append_tag(frame, out);
+    append_tag(frame, out)
 }
 
 /// The header of a binary message of `length` bytes.

@@ -3,6 +3,7 @@
 
 use super::headers::Headers;
 use crate::limits;
+use bytes::Bytes;
 use media::{Frame, Kind};
 use std::collections::VecDeque;
 
@@ -51,6 +52,16 @@ impl Backlog {
             return true;
         }
         false
+    }
+
+    /// Keeps frame `seq`, if it is kept and the newest, as `body`: the same bytes in another place.
+    pub(crate) fn share(&mut self, seq: u64, body: Bytes) {
+        if let Some((newest, frame)) = self.frames.back_mut()
+            && *newest == seq
+        {
+            debug_assert_eq!(frame.body, body);
+            frame.body = body;
+        }
     }
 
     /// Forgets the frames: the publisher has gone, or another has come.

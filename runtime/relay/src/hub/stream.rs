@@ -15,6 +15,7 @@ use crate::{
     limits,
     tape::{Format, Piece, Writer},
 };
+use bytes::Bytes;
 use media::{Frame, Kind, MediaTime, Role, StreamPath};
 use parking_lot::Mutex;
 use service::Throttle;
@@ -332,9 +333,20 @@ impl Stream {
         let kept_from = state.backlog.first_seq();
         let may_start = state.backlog.may_start(&frame);
         let start = may_start.then_some(&state.headers);
-        state
-            .tapes
-            .retain_mut(|tape| tape.write(seq, &frame, start, kept_from));
+        let mut shared = false;
+        state.tapes.retain_mut(|tape| {
+            let Some(body) = tape.write(seq, &frame, start, kept_from) else {
+                return false;
+            };
+            if let Some(body) = body {
+                frame.body = body;
+                shared = true;
+            }
+            true
+        });
+        if shared {
+            state.backlog.share(seq, frame.body);
+        }
         Ok(())
     }
 
@@ -369,50 +381,62 @@ impl Tape {
                 tape.headers = None;
             }
             let start = backlog.may_start(frame).then_some(&headers);
-            let piece = tape.piece(seq, frame, start);
+            let (piece, _body) = tape.piece(seq, frame, start);
             tape.pieces.push_back(piece);
         }
         tape.headers = None;
         tape
     }
 
-    /// `frame` in this format; `start` are the headers, where a player may start at it.
-    fn piece(&mut self, seq: u64, frame: &Frame, start: Option<&Headers>) -> Piece {
+    /// `frame` in this format, and its body there; `start` are the headers, where a player may start at it.
+    fn piece(
+        &mut self,
+        seq: u64,
+        frame: &Frame,
+        start: Option<&Headers>,
+    ) -> (Piece, Option<Bytes>) {
         let writer = self.writer.as_mut();
         let start = start.map(|headers| {
             let written = self.headers.get_or_insert_with(|| {
                 let headers = headers.iter();
+                // Copied: they stay long, and must not keep a block of the arena.
                 headers
-                    .map(|header| Piece::new(0, header, writer))
+                    .map(|header| {
+                        let bytes = Bytes::copy_from_slice(&writer.write(header).bytes);
+                        Piece::new(0, header, bytes)
+                    })
                     .collect()
             });
             written.clone()
         });
-        Piece {
+        let written = self.writer.write(frame);
+        let piece = Piece {
             start,
-            ..Piece::new(seq, frame, self.writer.as_mut())
-        }
+            ..Piece::new(seq, frame, written.bytes)
+        };
+        (piece, written.body)
     }
 
-    /// Writes `frame` for every reading shard; `false` when none reads any more.
+    /// Writes `frame` for every reading shard, and answers with its body as it stands here; `None` when
+    /// none reads any more.
     fn write(
         &mut self,
         seq: u64,
         frame: &Frame,
         start: Option<&Headers>,
         kept_from: Option<u64>,
-    ) -> bool {
+    ) -> Option<Option<Bytes>> {
         // A shard whose inbox is full is let go: it sees its inbox closed and attaches again.
         self.inboxes.retain(|inbox| !inbox.is_closed());
         if self.inboxes.is_empty() {
-            return false;
+            return None;
         }
-        let piece = self.piece(seq, frame, start);
+        let (piece, body) = self.piece(seq, frame, start);
         self.inboxes
             .retain(|inbox| inbox.try_send(piece.clone()).is_ok());
         self.pieces.push_back(piece);
         self.trim(kept_from);
-        true
+        Some(body)
     }
 
     fn trim(&mut self, kept_from: Option<u64>) {

@@ -19,7 +19,7 @@ pub(crate) const RTMP: Format = Format {
     writer: || Packed::boxed(append_message),
 };
 
-fn append_message(frame: &Frame, out: &mut BytesMut) {
+fn append_message(frame: &Frame, out: &mut BytesMut) -> Option<usize> {
     let time = frame.dts.wire();
     rtmp::write_media(
         out,
@@ -29,4 +29,6 @@ fn append_message(frame: &Frame, out: &mut BytesMut) {
         &frame.body,
         CHUNK_SIZE as usize,
     );
+    // A longer one is in chunks, with headers between them.
+    (frame.body.len() <= CHUNK_SIZE as usize).then_some(0)
 }

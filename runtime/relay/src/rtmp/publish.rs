@@ -54,11 +54,14 @@ pub(super) async fn publish(connection: &mut Connection, path: &StreamPath) -> R
 async fn receive(connection: &mut Connection, publisher: &Publisher) -> Result<(), Ended> {
     let settings = connection.settings.clone();
     let mut patience = settings.publish.first_media_timeout.get();
+    let mut last_heard = None;
     let silent = time::sleep(patience);
     tokio::pin!(silent);
     let superseded = publisher.superseded();
     tokio::pin!(superseded);
     let closing = connection.shard.closing().clone();
+    let closed = closing.cancelled();
+    tokio::pin!(closed);
     loop {
         let mut heard = false;
         while let Some(event) = connection.session.poll() {
@@ -68,15 +71,22 @@ async fn receive(connection: &mut Connection, publisher: &Publisher) -> Result<(
             }
         }
         if heard {
-            patience = settings.publish.timeout.get();
-            silent.as_mut().reset(time::Instant::now() + patience);
+            let now = time::Instant::now();
+            if last_heard.replace(now).is_none() {
+                patience = settings.publish.timeout.get();
+                silent.as_mut().reset(now + patience);
+            }
         }
         tokio::select! {
             biased;
             turned = connection.turn() => turned?,
-            () = &mut silent => return Err(Ended::PublisherSilent(patience)),
+            () = &mut silent => match last_heard {
+                // The timer is not set again for each frame; so it looks whether one has come since.
+                Some(heard) if heard.elapsed() < patience => silent.as_mut().reset(heard + patience),
+                _ => return Err(Ended::PublisherSilent(patience)),
+            },
             () = &mut superseded => return Err(Ended::TakenOver),
-            () = closing.cancelled() => return Err(Ended::Closing),
+            () = &mut closed => return Err(Ended::Closing),
         }
     }
 }

@@ -11,13 +11,15 @@ use rtmp::server::{Config, Event, Session};
 use service::Throttle;
 use socket2::SockRef;
 use std::{
+    future::poll_fn,
     io, mem,
     net::{Shutdown, SocketAddr},
     rc::Rc,
     sync::{Arc, LazyLock},
+    task::Poll,
     time::{Duration, Instant},
 };
-use tokio::{io::Interest, net::TcpStream, time};
+use tokio::{net::TcpStream, time};
 
 /// Ten lines a second about peers that break the protocol, however many do.
 static BROKEN: Throttle = Throttle::new(Duration::from_millis(100));
@@ -173,15 +175,23 @@ impl Connection {
         if waiting > limits::REPLY_BYTES_MAX {
             return Err(Ended::Deaf);
         }
-        let interest = match waiting {
-            0 => Interest::READABLE,
-            _ => Interest::READABLE | Interest::WRITABLE,
-        };
-        let ready = self.socket.ready(interest).await?;
-        if ready.is_writable() {
+        let socket = &self.socket;
+        let (readable, writable) = poll_fn(|context| {
+            let readable = socket.poll_read_ready(context)?;
+            let writable = match waiting {
+                0 => Poll::Pending,
+                _ => socket.poll_write_ready(context)?,
+            };
+            match (readable.is_ready(), writable.is_ready()) {
+                (false, false) => Poll::Pending,
+                ready => Poll::Ready(io::Result::Ok(ready)),
+            }
+        })
+        .await?;
+        if writable {
             self.write_some()?;
         }
-        if ready.is_readable() {
+        if readable {
             self.read()?;
         }
         Ok(())

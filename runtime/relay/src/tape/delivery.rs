@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{self, Instant},
 };
 
@@ -42,6 +42,9 @@ impl Delivery {
     /// Ends when the index has gone, or its publisher for longer than the players stay.
     pub(super) async fn run(self, mut inbox: mpsc::Receiver<Piece>) {
         let mut online = self.stream.online();
+        // One future for all turns of the loop: to begin to wait costs more than all else in it.
+        let changed = change(online.clone());
+        tokio::pin!(changed);
         let mut batch = Vec::new();
         let mut due: Option<Instant> = None;
         loop {
@@ -76,7 +79,7 @@ impl Delivery {
                     let Some(index) = self.index.upgrade() else { return };
                     index.flush().await;
                 }
-                _ = online.changed() => {}
+                () = &mut changed => changed.set(change(online.clone())),
                 () = time::sleep(self.linger), if offline => {
                     if self.stream.is_online() {
                         continue;
@@ -88,6 +91,12 @@ impl Delivery {
             }
         }
     }
+}
+
+/// Resolves when the publisher comes or goes, as seen by `online`.
+async fn change(mut online: watch::Receiver<bool>) {
+    // An error would mean that the stream is gone, which this task keeps.
+    let _ = online.changed().await;
 }
 
 async fn wait(due: Option<Instant>) {

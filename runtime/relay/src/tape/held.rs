@@ -198,16 +198,17 @@ pub(crate) mod tests {
                 let headers = crate::frames::frames(ahead);
                 start = Some(
                     headers
-                        .map(|header| Piece::new(0, &header, writer.as_mut()))
+                        .map(|header| Piece::new(0, &header, writer.write(&header).bytes))
                         .collect(),
                 );
                 rest = after;
             }
             let (word, after) = rest.split_once(' ').unwrap_or((rest, ""));
             let seq = from + pieces.len() as u64;
+            let frame = frame(word);
             pieces.push(Piece {
                 start,
-                ..Piece::new(seq, &frame(word), writer.as_mut())
+                ..Piece::new(seq, &frame, writer.write(&frame).bytes)
             });
             rest = after.trim_start();
         }
