@@ -616,7 +616,8 @@ impl Inventory {
         self.drop_streams(id);
         self.owner_changed(id);
         self.nodes.remove(id);
-        self.post_node(id);
+        // That nobody attends it is not posted here: it goes with the node's own key, so that nobody
+        // thinks that it fell silent.
         self.post_sites(id, false);
     }
 }
