@@ -91,7 +91,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut request::Parts, state: &S) -> Result<Self, Refused> {
-        let bad = |error: QueryRejection| Refused::new(ErrorCode::BadRequest, error.body_text());
+        // The framework's own words before the cause say nothing to a client.
+        let bad = |error: QueryRejection| {
+            let text = error.body_text();
+            let cause = text.strip_prefix("Failed to deserialize query string: ");
+            Refused::new(ErrorCode::BadRequest, cause.unwrap_or(&text))
+        };
         Query::from_request_parts(parts, state)
             .await
             .map(|Query(query)| Self(query))
