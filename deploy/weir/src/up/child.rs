@@ -135,15 +135,7 @@ pub(crate) async fn keep(
             life.pid = None;
             life.deaths_in_a_row = backoff.deaths_in_a_row();
         });
-        let again = match wait.is_zero() {
-            true => "at once".to_owned(),
-            false => format!("in {:.2} s", wait.as_secs_f64()),
-        };
-        console.announce(&format!(
-            "weir: {} {ending} after {:.1} s; it is started again {again}",
-            spec.name,
-            started.elapsed().as_secs_f64()
-        ));
+        console.announce(&obituary(&spec.name, &ending, started.elapsed(), wait));
         let waiting = async {
             // Nobody else holds the other end's last handle before we end.
             while let Some(answer) = restarts.0.recv().await {
@@ -158,6 +150,16 @@ pub(crate) async fn keep(
             () = stop.asked.cancelled() => {}
         }
     }
+}
+
+/// What the operator reads of a death.
+fn obituary(name: &str, ending: &Ending, age: Duration, wait: Duration) -> String {
+    let again = match wait.is_zero() {
+        true => "at once".to_owned(),
+        false => format!("in {:.2} s", wait.as_secs_f64()),
+    };
+    let seconds = age.as_secs_f64();
+    format!("weir: {name} {ending} after {seconds:.1} s; it is started again {again}")
 }
 
 /// How one life of a child ended.

@@ -231,3 +231,13 @@ fn children_die_with_the_thread_that_started_them_however_it_ends() {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
+
+#[test]
+fn a_death_is_told_as_weir_s_own_line() {
+    let ending = Ending::Died(ExitStatus::from_raw(9));
+    let (age, wait) = (Duration::from_millis(1500), Duration::from_millis(250));
+    assert_eq!(
+        obituary("edge-1", &ending, age, wait),
+        "weir: edge-1 was killed by SIGKILL after 1.5 s; it is started again in 0.25 s"
+    );
+}
