@@ -58,6 +58,8 @@ const PATIENCE: Duration = Duration::from_millis(1500);
   weir up --demo                      the demo clip, looped, and where to play it
   weir up --edges 4 --listen 0.0.0.0  four edges, for players on other machines
   weir up --rtmp 19350 --http 18080   origin on these ports, edges on the next ones
+  weir up --etcd http://127.0.0.1:2379
+                                      the controller's state in an etcd that runs already
   weir up --ephemeral --rtmp 0 --http 0 --rest 0 --grpc 0 --admin 0
                                       leaves nothing behind, on any free ports")]
 pub(crate) struct Options {
@@ -70,6 +72,9 @@ pub(crate) struct Options {
     /// How many edges.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=64))]
     pub(crate) edges: u16,
+    /// Keep the controller's state in etcd, at these members, instead of in a file.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub(crate) etcd: Vec<String>,
     /// Where RTMP and HTTP listen; 0.0.0.0 lets other machines publish and play.
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub(crate) listen: IpAddr,
@@ -106,6 +111,7 @@ impl Default for Options {
             demo: false,
             origins: 1,
             edges: 2,
+            etcd: Vec::new(),
             listen: Ipv4Addr::LOCALHOST.into(),
             rtmp: None,
             http: None,

@@ -78,6 +78,8 @@ pub(crate) struct Plan {
     /// The controller's REST API.
     pub(crate) rest: SocketAddr,
     grpc: SocketAddr,
+    /// etcd's members, if the controller's state is there.
+    etcd: Vec<String>,
     /// Where the controller can have a member restarted that hangs.
     pub(crate) control: Option<PathBuf>,
 }
@@ -136,6 +138,7 @@ impl Plan {
                 members,
                 rest,
                 grpc,
+                etcd: options.etcd.clone(),
                 control: None,
             },
             ports.moved(),
@@ -172,8 +175,14 @@ impl Plan {
                 "{head}{restart}\
                  rest:\n  listen: \"{rest}\"\n\
                  grpc:\n  listen: \"{grpc}\"\n\
-                 store:\n  path: {store}\n",
-                store = path(&state.join("store.redb")),
+                 {store}",
+                store = match self.etcd.is_empty() {
+                    true => format!("store:\n  path: {}\n", path(&state.join("store.redb"))),
+                    false => format!(
+                        "store:\n  kind: etcd\n  endpoints: {}\n",
+                        serde_json::Value::from(self.etcd.clone())
+                    ),
+                },
                 restart = self
                     .control
                     .as_deref()
@@ -263,6 +272,27 @@ mod tests {
             };
             assert_eq!(open, expected, "{config}");
         }
+    }
+
+    #[test]
+    fn the_controller_s_state_is_in_a_file_of_its_own_or_in_etcd() {
+        let controller = |options: &Options| {
+            let plan = plan(options);
+            let controller = plan.members.first().expect("a controller").clone();
+            plan.config(&controller, Path::new("/state"))
+        };
+        let config = controller(&Options::default());
+        assert!(
+            config.ends_with("store:\n  path: \"/state/store.redb\"\n"),
+            "{config}"
+        );
+        let etcd = vec!["http://h:1".to_owned(), "http://i:2".to_owned()];
+        let config = controller(&Options {
+            etcd,
+            ..Options::default()
+        });
+        let wanted = "store:\n  kind: etcd\n  endpoints: [\"http://h:1\",\"http://i:2\"]\n";
+        assert!(config.ends_with(wanted), "{config}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod control;
 mod crowd;
 mod demo;
 mod forward;
+mod ha;
 mod hostile;
 mod journey;
 mod recorded;
