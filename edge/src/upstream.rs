@@ -106,13 +106,17 @@ impl Pulls {
         if !self.running.0.lock().insert(stream.path().clone()) {
             return;
         }
-        let pull = pull::Pull {
-            config: self.config.clone(),
-            node: self.node.clone(),
-            running: self.running.clone(),
-            reading: self.node.relay.hub().read(stream.path(), Reader::Internal),
-        };
+        let (config, node) = (self.config.clone(), self.node.clone());
+        let running = self.running.clone();
+        let reading = self.node.relay.hub().read(stream.path(), Reader::Internal);
         let started = self.node.relay.shards().run(move |shard| {
+            let pull = pull::Pull {
+                shard: shard.clone(),
+                config,
+                node,
+                running,
+                reading,
+            };
             let closing = shard.closing().clone();
             shard.spawn(async move {
                 tokio::select! {

@@ -10,8 +10,10 @@ use node::Node;
 use relay::{
     hub::{Reading, Stream},
     rtmp::pull::PullError,
+    shard::Shard,
 };
 use std::{
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,6 +26,8 @@ const REST_MIN: Duration = Duration::from_millis(100);
 const REST_MAX: Duration = Duration::from_secs(1);
 
 pub(super) struct Pull {
+    /// Where it runs.
+    pub(super) shard: Rc<Shard>,
     pub(super) config: Arc<Config>,
     pub(super) node: Node,
     pub(super) running: Arc<Running>,
@@ -74,7 +78,7 @@ impl Pull {
             tracing::info!(stream = %path, upstream = %source.name, "pull began");
             let began = Instant::now();
             let ended = tokio::select! {
-                ended = Box::pin(pulled.run(self.node.relay.hub(), path, source.name.clone())) => match ended {
+                ended = Box::pin(pulled.run(&self.shard, path, source.name.clone())) => match ended {
                     Ok(never) => match never {},
                     Err(error) => Err(error),
                 },

@@ -14,7 +14,7 @@ pub mod stats;
 mod stream;
 mod timeline;
 
-pub(crate) use stream::{Attached, Carries};
+pub(crate) use stream::{Attached, Carries, Local};
 pub use stream::{Publisher, PublisherInfo, PublisherKind, Readers, Stream, Superseded};
 
 use self::stats::TotalsNow;

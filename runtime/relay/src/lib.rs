@@ -5,6 +5,7 @@
 //! * [`hub`]: all live streams of a node. Publishers hand it frames; it knows no protocol.
 //! * [`tape`]: a stream's bytes in one wire format, written once a node, read by every subscriber.
 //! * [`shard`]: one thread a core; connections live and die on one. [`pace`]: how long it gathers writes.
+//! * `local`: a publisher and the players on its own shard.
 //! * `player`: a socket fed from a tape; what RTMP, HTTP-FLV and WebSocket-FLV players share.
 //! * [`rtmp`]: publishers and players in; [`rtmp::pull`] and [`rtmp::forward`] out.
 //! * `http`: HTTP-FLV and WebSocket-FLV out.
@@ -36,6 +37,7 @@ mod frames;
 mod http;
 pub mod hub;
 pub mod limits;
+mod local;
 pub mod metrics;
 pub mod net;
 pub mod pace;

@@ -96,21 +96,36 @@ impl Shard {
         Subscriber::new(reading, index, self.gop_cache)
     }
 
+    /// This shard's index of `stream` in `format`, if somebody reads it here.
+    pub(crate) fn find_index(
+        &self,
+        stream: &Arc<Stream>,
+        format: &'static Format,
+    ) -> Option<Rc<Index>> {
+        let key = (stream.path().clone(), format.name);
+        let index = self.indexes.borrow().get(&key).and_then(Weak::upgrade)?;
+        (!index.has_ended() && Arc::ptr_eq(index.stream(), stream)).then_some(index)
+    }
+
     /// This shard's index of `stream` in `format`.
     pub(crate) fn index(&self, stream: &Arc<Stream>, format: &'static Format) -> Rc<Index> {
-        let key = (stream.path().clone(), format.name);
-        let mut indexes = self.indexes.borrow_mut();
-        if let Some(index) = indexes.get(&key).and_then(Weak::upgrade)
-            && !index.has_ended()
-            && Arc::ptr_eq(index.stream(), stream)
-        {
+        if let Some(index) = self.find_index(stream, format) {
             return index;
         }
+        let key = (stream.path().clone(), format.name);
+        let mut indexes = self.indexes.borrow_mut();
         if indexes.len() == indexes.capacity() {
             // About to grow: forget those that nobody reads first.
             indexes.retain(|_, index| index.strong_count() > 0);
         }
-        let index = Index::begin(stream, format, self.retention, &self.pace, &self.tasks);
+        let index = Index::begin(
+            stream,
+            format,
+            self.retention,
+            self.number,
+            &self.pace,
+            &self.tasks,
+        );
         indexes.insert(key, Rc::downgrade(&index));
         index
     }

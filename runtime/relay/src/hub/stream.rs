@@ -115,7 +115,29 @@ struct Tape {
     headers: Option<Arc<[Piece]>>,
     /// The backlog in this format.
     pieces: VecDeque<Piece>,
-    inboxes: Vec<mpsc::Sender<Piece>>,
+    inboxes: Vec<Inbox>,
+}
+
+/// A shard that reads a tape.
+struct Inbox {
+    shard: usize,
+    pieces: mpsc::Sender<Piece>,
+}
+
+/// What a frame has become for the shard that it was published from: there it needs no inbox, and wakes
+/// nobody who would only pass it on.
+pub(crate) struct Local {
+    shard: usize,
+    pub(crate) pieces: Vec<(&'static Format, Piece)>,
+}
+
+impl Local {
+    pub(crate) fn new(shard: usize) -> Self {
+        Self {
+            shard,
+            pieces: Vec::new(),
+        }
+    }
 }
 
 /// What a shard gets when it begins to read a tape.
@@ -124,7 +146,8 @@ pub(crate) struct Attached {
     pub(crate) pieces: Vec<Piece>,
     /// The number of the first piece that will come by `inbox`.
     pub(crate) next_seq: u64,
-    /// Everything after `pieces`. Closed by the stream when it overflows: attach again.
+    /// Everything after `pieces` that is not published from the shard itself. Closed by the stream when it
+    /// overflows: attach again.
     pub(crate) inbox: mpsc::Receiver<Piece>,
 }
 
@@ -188,8 +211,8 @@ impl Stream {
         self.state.lock().next_seq
     }
 
-    /// Begins to read in `format`: everything since the last key frame, and all that follows.
-    pub(crate) fn attach(&self, format: &'static Format) -> Attached {
+    /// Begins to read in `format` on `shard`: everything since the last key frame, and all that follows.
+    pub(crate) fn attach(&self, format: &'static Format, shard: usize) -> Attached {
         let (sender, inbox) = mpsc::channel(limits::INBOX_PIECES_MAX);
         let state = &mut *self.state.lock();
         let at = match state.tapes.iter().position(|tape| tape.format == format) {
@@ -201,8 +224,11 @@ impl Stream {
         };
         let tape = &mut state.tapes[at];
         // Where nothing is published for a while, only here are those dropped who have left.
-        tape.inboxes.retain(|inbox| !inbox.is_closed());
-        tape.inboxes.push(sender);
+        tape.inboxes.retain(Inbox::is_open);
+        tape.inboxes.push(Inbox {
+            shard,
+            pieces: sender,
+        });
         Attached {
             pieces: tape.pieces.iter().cloned().collect(),
             next_seq: state.next_seq,
@@ -275,8 +301,15 @@ impl Stream {
         true
     }
 
-    /// Takes `frame` in from publisher `number` and hands it to every reading shard.
-    fn publish(&self, number: u64, mut frame: Frame, now: Instant) -> Result<(), Superseded> {
+    /// Takes `frame` in from publisher `number` and hands it to every reading shard, to that of `local`
+    /// through it.
+    fn publish(
+        &self,
+        number: u64,
+        mut frame: Frame,
+        now: Instant,
+        local: &mut Option<&mut Local>,
+    ) -> Result<(), Superseded> {
         let state = &mut *self.state.lock();
         if state
             .publisher
@@ -335,7 +368,7 @@ impl Stream {
         let start = may_start.then_some(&state.headers);
         let mut shared = false;
         state.tapes.retain_mut(|tape| {
-            let Some(body) = tape.write(seq, &frame, start, kept_from) else {
+            let Some(body) = tape.write(seq, &frame, start, kept_from, local) else {
                 return false;
             };
             if let Some(body) = body {
@@ -425,15 +458,21 @@ impl Tape {
         frame: &Frame,
         start: Option<&Headers>,
         kept_from: Option<u64>,
+        local: &mut Option<&mut Local>,
     ) -> Option<Option<Bytes>> {
-        // A shard whose inbox is full is let go: it sees its inbox closed and attaches again.
-        self.inboxes.retain(|inbox| !inbox.is_closed());
-        if self.inboxes.is_empty() {
+        if !self.inboxes.iter().any(Inbox::is_open) {
             return None;
         }
         let (piece, body) = self.piece(seq, frame, start);
-        self.inboxes
-            .retain(|inbox| inbox.try_send(piece.clone()).is_ok());
+        let format = self.format;
+        self.inboxes.retain(|inbox| match local {
+            Some(local) if local.shard == inbox.shard => {
+                local.pieces.push((format, piece.clone()));
+                inbox.is_open()
+            }
+            // A shard whose inbox is full is let go: it sees its inbox closed and attaches again.
+            _ => inbox.pieces.try_send(piece.clone()).is_ok(),
+        });
         self.pieces.push_back(piece);
         self.trim(kept_from);
         Some(body)
@@ -448,6 +487,12 @@ impl Tape {
                 }
             }
         }
+    }
+}
+
+impl Inbox {
+    fn is_open(&self) -> bool {
+        !self.pieces.is_closed()
     }
 }
 
@@ -475,12 +520,26 @@ impl Publisher {
     /// # Errors
     /// Once another publisher has taken over.
     pub fn publish(&self, frame: Frame, now: Instant) -> Result<(), Superseded> {
-        self.stream.publish(self.number, frame, now)
+        self.stream.publish(self.number, frame, now, &mut None)
+    }
+
+    /// The same from a shard, whose own share is left in `local`.
+    ///
+    /// # Errors
+    /// Once another publisher has taken over.
+    pub(crate) fn publish_beside(
+        &self,
+        frame: Frame,
+        now: Instant,
+        local: &mut Local,
+    ) -> Result<(), Superseded> {
+        self.stream
+            .publish(self.number, frame, now, &mut Some(local))
     }
 
     /// Resolves when another publisher has taken over.
-    pub async fn superseded(&self) {
-        self.superseded.cancelled().await;
+    pub fn superseded(&self) -> impl Future<Output = ()> + use<> {
+        self.superseded.clone().cancelled_owned()
     }
 }
 
@@ -519,7 +578,7 @@ mod tests {
 
     fn publish(stream: &Stream, number: u64, script: &str) {
         for frame in frames(script) {
-            let published = stream.publish(number, frame, Instant::now());
+            let published = stream.publish(number, frame, Instant::now(), &mut None);
             published.expect("the publisher is in office");
         }
     }
@@ -535,10 +594,10 @@ mod tests {
         let stream = stream();
         let number = claim(&stream);
         publish(&stream, number, "m v a k1 s1 p1");
-        let mut first = stream.attach(&FRAMES);
+        let mut first = stream.attach(&FRAMES, 0);
         assert_eq!(tape(&first.pieces), "[m v a]k1 s1 p1");
         publish(&stream, number, "v2 k2 p2");
-        let mut second = stream.attach(&FRAMES);
+        let mut second = stream.attach(&FRAMES, 0);
         assert_eq!(tape(&second.pieces), "[m v2 a]k2 p2");
         publish(&stream, number, "s2");
         assert_eq!(received(&mut first), "v2 [m v2 a]k2 p2 s2");
@@ -548,11 +607,28 @@ mod tests {
     }
 
     #[test]
+    fn the_publishers_own_shard_gets_its_share_from_the_publisher() {
+        let stream = stream();
+        let number = claim(&stream);
+        let mut near = stream.attach(&FRAMES, 0);
+        let mut far = stream.attach(&FRAMES, 1);
+        let mut local = Local::new(0);
+        for frame in frames("v k1 p1") {
+            let published = stream.publish(number, frame, Instant::now(), &mut Some(&mut local));
+            published.expect("the publisher is in office");
+        }
+        let pieces: Vec<_> = local.pieces.drain(..).map(|(_, piece)| piece).collect();
+        assert_eq!(tape(&pieces), "v [v]k1 p1");
+        assert_eq!(received(&mut far), "v [v]k1 p1");
+        assert_eq!(received(&mut near), "", "not twice");
+    }
+
+    #[test]
     fn pictures_of_a_new_publisher_begin_with_a_key_frame() {
         let stream = stream();
         let first = claim(&stream);
         publish(&stream, first, "v a k1 s1");
-        let mut attached = stream.attach(&FRAMES);
+        let mut attached = stream.attach(&FRAMES, 0);
         let second = claim(&stream);
         publish(&stream, second, "v a p8 s2 p9 k2 p3");
         assert_eq!(
@@ -567,7 +643,8 @@ mod tests {
         let stream = stream();
         let first = claim(&stream);
         let second = claim(&stream);
-        let published = stream.publish(first, frames("k").next().expect("one"), Instant::now());
+        let frame = frames("k").next().expect("one");
+        let published = stream.publish(first, frame, Instant::now(), &mut None);
         assert_eq!(published, Err(Superseded));
         assert!(!stream.release(first), "the end of the first ends nothing");
         assert!(stream.is_online());
@@ -580,8 +657,8 @@ mod tests {
         let stream = stream();
         let number = claim(&stream);
         publish(&stream, number, "v k1");
-        let mut slow = stream.attach(&FRAMES);
-        let mut quick = stream.attach(&FRAMES);
+        let mut slow = stream.attach(&FRAMES, 0);
+        let mut quick = stream.attach(&FRAMES, 0);
         for _ in 0..limits::INBOX_PIECES_MAX {
             publish(&stream, number, "p");
             assert_eq!(received(&mut quick), "p");
@@ -595,7 +672,7 @@ mod tests {
             slow.inbox.try_recv().err(),
             Some(mpsc::error::TryRecvError::Disconnected)
         );
-        let again = stream.attach(&FRAMES);
+        let again = stream.attach(&FRAMES, 0);
         assert_eq!(again.pieces.len(), limits::INBOX_PIECES_MAX + 2);
         assert!(again.pieces.first().is_some_and(Piece::is_key));
     }
@@ -606,7 +683,7 @@ mod tests {
         let number = claim(&stream);
         publish(&stream, number, "v k1");
         for _ in 0..10 {
-            drop(stream.attach(&FRAMES));
+            drop(stream.attach(&FRAMES, 0));
         }
         assert_eq!(stream.state.lock().tapes[0].inboxes.len(), 1);
         publish(&stream, number, "p1");

@@ -1,7 +1,10 @@
 //! Takes in what an encoder, or another node's forward, publishes over RTMP.
 
 use super::server::{Connection, Ended};
-use crate::hub::{Publisher, PublisherInfo, PublisherKind};
+use crate::{
+    hub::{PublisherInfo, PublisherKind, Superseded},
+    local::LocalPublisher,
+};
 use media::{MediaTime, StreamPath};
 use rtmp::{Media, Status, server::Event, status::code};
 use service::Throttle;
@@ -37,7 +40,8 @@ pub(super) async fn publish(connection: &mut Connection, path: &StreamPath) -> R
     connection.session.accept_publish()?;
     tracing::info!(stream = %path, %peer, protocol = "rtmp", "publisher joined");
     let began = Instant::now();
-    let ended = receive(connection, &publisher).await;
+    let publisher = LocalPublisher::new(publisher, &connection.shard);
+    let ended = receive(connection, publisher).await;
     if matches!(ended, Err(Ended::TakenOver)) {
         let status = Status::error(code::PUBLISH_BAD_NAME, Ended::TakenOver.to_string());
         connection.session.send_status(status);
@@ -51,7 +55,7 @@ pub(super) async fn publish(connection: &mut Connection, path: &StreamPath) -> R
     ended
 }
 
-async fn receive(connection: &mut Connection, publisher: &Publisher) -> Result<(), Ended> {
+async fn receive(connection: &mut Connection, mut publisher: LocalPublisher) -> Result<(), Ended> {
     let settings = connection.settings.clone();
     let mut patience = settings.publish.first_media_timeout.get();
     let mut last_heard = None;
@@ -65,12 +69,13 @@ async fn receive(connection: &mut Connection, publisher: &Publisher) -> Result<(
     loop {
         let mut heard = false;
         while let Some(event) = connection.session.poll() {
-            match take(event, publisher, &mut heard)? {
+            match take(event, &mut publisher, &mut heard)? {
                 ControlFlow::Continue(()) => {}
                 ControlFlow::Break(()) => return Ok(()),
             }
         }
         if heard {
+            publisher.flush();
             let now = time::Instant::now();
             if last_heard.replace(now).is_none() {
                 patience = settings.publish.timeout.get();
@@ -91,7 +96,11 @@ async fn receive(connection: &mut Connection, publisher: &Publisher) -> Result<(
     }
 }
 
-fn take(event: Event, publisher: &Publisher, heard: &mut bool) -> Result<ControlFlow<()>, Ended> {
+fn take(
+    event: Event,
+    publisher: &mut LocalPublisher,
+    heard: &mut bool,
+) -> Result<ControlFlow<()>, Ended> {
     match event {
         Event::Media(media) => {
             *heard = true;
@@ -104,7 +113,7 @@ fn take(event: Event, publisher: &Publisher, heard: &mut bool) -> Result<Control
 }
 
 /// Hands one RTMP message to the hub; what is no frame is dropped and said.
-pub(super) fn accept(publisher: &Publisher, media: Media) -> Result<(), crate::hub::Superseded> {
+pub(super) fn accept(publisher: &mut LocalPublisher, media: Media) -> Result<(), Superseded> {
     let dts = MediaTime::from_millis(i64::from(media.timestamp));
     match flv::frame(media.kind, dts, media.body) {
         Ok(frame) => publisher.publish(frame, Instant::now()),

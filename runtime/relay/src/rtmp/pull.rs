@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     dial::Dialler,
-    hub::{Busy, Hub, Publisher, PublisherInfo, PublisherKind},
+    hub::{Busy, PublisherInfo, PublisherKind},
+    local::LocalPublisher,
+    shard::Shard,
 };
 use media::StreamPath;
 use rtmp::{
@@ -18,6 +20,7 @@ use rtmp::{
 };
 use std::{
     convert::Infallible,
+    rc::Rc,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -83,13 +86,13 @@ pub async fn open(
 }
 
 impl Pulled {
-    /// Feeds `path` in `hub` until the upstream, called `name`, ends, falls silent or breaks.
+    /// Feeds `path` from `shard` until the upstream, called `name`, ends, falls silent or breaks.
     ///
     /// # Errors
     /// Always: why it is over.
     pub async fn run(
         mut self,
-        hub: &Arc<Hub>,
+        shard: &Rc<Shard>,
         path: &StreamPath,
         name: Arc<str>,
     ) -> Result<Infallible, PullError> {
@@ -99,8 +102,9 @@ impl Pulled {
             upstream: Some(name),
             since: SystemTime::now(),
         };
-        let publisher = hub.publish(path, info)?;
-        accept(&publisher, self.first)?;
+        let publisher = shard.hub().publish(path, info)?;
+        let mut publisher = LocalPublisher::new(publisher, shard);
+        accept(&mut publisher, self.first)?;
         let silent = time::sleep(self.silence_max);
         tokio::pin!(silent);
         let superseded = publisher.superseded();
@@ -111,7 +115,7 @@ impl Pulled {
                 match event {
                     Event::Media(media) => {
                         heard = true;
-                        accept(&publisher, media)?;
+                        accept(&mut publisher, media)?;
                     }
                     Event::Unpublished => return Err(PullError::Ended),
                     Event::Ended(status) => return Err(ClientError::Refused(status).into()),
@@ -119,6 +123,7 @@ impl Pulled {
                 }
             }
             if heard {
+                publisher.flush();
                 silent
                     .as_mut()
                     .reset(time::Instant::now() + self.silence_max);
@@ -133,6 +138,6 @@ impl Pulled {
     }
 }
 
-fn accept(publisher: &Publisher, media: Media) -> Result<(), PullError> {
+fn accept(publisher: &mut LocalPublisher, media: Media) -> Result<(), PullError> {
     publish::accept(publisher, media).map_err(|_| PullError::TakenOver)
 }

@@ -1,17 +1,17 @@
 //! The task that keeps an index up to date and says when its sinks send.
 //!
-//! What comes is gathered for as long as the shard's [`Pace`] says, counted from the first piece that
+//! What comes is gathered for as long as the shard's [`Pace`](crate::pace::Pace) says, counted from the first piece that
 //! waits; or until so much waits that gathering more would save nothing.
 
 use super::{Format, Piece, index::Index};
-use crate::{hub::Stream, limits, pace::Pace};
+use crate::{hub::Stream, limits};
 use std::{
     rc::{Rc, Weak},
     sync::Arc,
     time::Duration,
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     time::{self, Instant},
 };
 
@@ -19,28 +19,28 @@ pub(super) struct Delivery {
     index: Weak<Index>,
     stream: Arc<Stream>,
     format: &'static Format,
-    linger: Duration,
-    pace: Rc<Pace>,
+    shard: usize,
+    nudge: Rc<Notify>,
 }
 
 impl Delivery {
     pub(super) fn new(
         index: &Rc<Index>,
         format: &'static Format,
-        linger: Duration,
-        pace: Rc<Pace>,
+        shard: usize,
+        nudge: Rc<Notify>,
     ) -> Self {
         Self {
             index: Rc::downgrade(index),
             stream: index.stream().clone(),
             format,
-            linger,
-            pace,
+            shard,
+            nudge,
         }
     }
 
-    /// Ends when the index has gone, or its publisher for longer than the players stay.
-    pub(super) async fn run(self, mut inbox: mpsc::Receiver<Piece>) {
+    /// Ends when the index has gone, or its publisher for longer than `linger`.
+    pub(super) async fn run(self, mut inbox: mpsc::Receiver<Piece>, linger: Duration) {
         let mut online = self.stream.online();
         // One future for all turns of the loop: to begin to wait costs more than all else in it.
         let changed = change(online.clone());
@@ -63,24 +63,14 @@ impl Delivery {
                         tracing::warn!(stream = %self.stream.path(), format = self.format.name,
                             "this shard fell behind its publisher and starts again at the newest key frame");
                         metrics::counter!("weir_shard_overruns_total").increment(1);
-                        inbox = index.restart(self.stream.attach(self.format));
+                        inbox = index.restart(self.stream.attach(self.format, self.shard));
                     }
-                    let waiting = index.append(batch.drain(..));
-                    let window = self.pace.window();
-                    if window.is_zero() || waiting >= limits::RUN_BYTES_MAX {
-                        due = None;
-                        index.flush().await;
-                    } else if due.is_none() {
-                        due = Some(Instant::now() + window);
-                    }
+                    index.append(batch.drain(..));
                 }
-                () = wait(due), if due.is_some() => {
-                    due = None;
-                    let Some(index) = self.index.upgrade() else { return };
-                    index.flush().await;
-                }
+                () = self.nudge.notified() => {}
+                () = wait(due), if due.is_some() => {}
                 () = &mut changed => changed.set(change(online.clone())),
-                () = time::sleep(self.linger), if offline => {
+                () = time::sleep(linger), if offline => {
                     if self.stream.is_online() {
                         continue;
                     }
@@ -89,7 +79,26 @@ impl Delivery {
                     return;
                 }
             }
+            let Some(index) = self.index.upgrade() else {
+                return;
+            };
+            due = flush_when_due(&index, due).await;
         }
+    }
+}
+
+/// Flushes as long as something waits that is due; answers when the next is, if something waits.
+async fn flush_when_due(index: &Index, mut due: Option<Instant>) -> Option<Instant> {
+    loop {
+        let window = index.window()?;
+        let now = Instant::now();
+        let at = *due.get_or_insert(now + window);
+        if now < at && !window.is_zero() {
+            return due;
+        }
+        index.flush().await;
+        // What came meanwhile is gathered anew.
+        due = None;
     }
 }
 

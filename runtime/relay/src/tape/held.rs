@@ -54,9 +54,9 @@ impl Held {
         self.pieces.range(skip.min(self.pieces.len())..)
     }
 
-    /// Bytes that came since the last flush.
-    pub(super) fn unflushed_bytes(&self) -> usize {
-        self.unflushed_bytes
+    /// Bytes that came since the last flush; `None` if no piece did.
+    pub(super) fn unflushed_bytes(&self) -> Option<usize> {
+        (self.unflushed < self.next_seq).then_some(self.unflushed_bytes)
     }
 
     /// Copies together what came since the last flush, for players that have kept up.
@@ -67,10 +67,10 @@ impl Held {
         }
     }
 
-    /// Every player was told of what is here.
-    pub(super) fn flushed(&mut self) {
-        self.unflushed = self.next_seq;
-        self.unflushed_bytes = 0;
+    /// Every player was told of all pieces before `to`.
+    pub(super) fn flushed(&mut self, to: u64) {
+        self.unflushed = to;
+        self.unflushed_bytes = self.from(to).map(|piece| piece.bytes.len()).sum();
         self.run = Run::default();
     }
 
@@ -276,11 +276,11 @@ pub(crate) mod tests {
     #[test]
     fn what_was_gathered_reads_as_its_pieces_do() {
         let mut held = held(0, "[v]k1 p2");
-        held.flushed();
+        held.flushed(2);
         for piece in pieces(2, "p3 s4 p5") {
             held.append(piece);
         }
-        assert_eq!(held.unflushed_bytes(), "p3s4p5".len());
+        assert_eq!(held.unflushed_bytes(), Some("p3s4p5".len()));
         held.gather();
         for (seq, slices) in [
             (0, vec!["k1", "p2", "p3", "s4", "p5"]),
@@ -296,8 +296,13 @@ pub(crate) mod tests {
         }
         assert_eq!(held.behind_run(2, 6), Some(5));
         assert_eq!(held.behind_run(2, 4), None, "it was sent in part");
-        held.flushed();
-        assert_eq!((held.unflushed_bytes(), held.slices(2).count()), (0, 3));
+        held.flushed(4);
+        assert_eq!(
+            (held.unflushed_bytes(), held.slices(2).count()),
+            (Some(2), 3)
+        );
+        held.flushed(5);
+        assert_eq!(held.unflushed_bytes(), None);
     }
 
     #[test]

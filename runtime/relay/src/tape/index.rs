@@ -1,8 +1,9 @@
 //! A shard's own index of one tape: the pieces that its players may still need.
 //!
 //! The pieces are shared by all shards; the index, its cursors and its sinks belong to one thread, so
-//! players read without a lock. A task of the shard appends what comes by the inbox, for as long as the
-//! shard's pace says, and then wakes every sink once, however many pieces came.
+//! players read without a lock. What comes is appended, for as long as the shard's pace says, and then
+//! every sink is woken once, however many pieces came. It comes by the inbox, to a task of the shard; or
+//! straight from a publisher on the same shard, which then flushes too, if that is quickly done.
 //!
 //! Bounded by stream, not by player: it keeps everything from the newest key frame on, and what lies
 //! before that only while some cursor still needs it and it is not older than `queue_length`.
@@ -11,11 +12,12 @@ use super::{Format, Piece, delivery::Delivery, held::Held};
 use crate::{hub::Stream, limits, pace::Pace};
 use std::{
     cell::{Cell, Ref, RefCell},
+    collections::VecDeque,
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What an index wakes when it has more to read.
@@ -40,9 +42,16 @@ pub(crate) struct Index {
     stream: Arc<Stream>,
     retention: Retention,
     held: RefCell<Held>,
+    /// Pieces that came before those which they follow.
+    ahead: RefCell<VecDeque<Piece>>,
     sinks: RefCell<Sinks>,
     /// A key frame has come since the last flush: what lies before it can be forgotten.
     may_trim: Cell<bool>,
+    /// The delivery task is at it, sink by sink.
+    flushing: Cell<bool>,
+    pace: Rc<Pace>,
+    /// Tells the delivery task that something was appended.
+    nudge: Rc<Notify>,
     ended: Cell<bool>,
     stop: CancellationToken,
 }
@@ -53,26 +62,31 @@ impl Index {
         stream: &Arc<Stream>,
         format: &'static Format,
         retention: Retention,
+        shard: usize,
         pace: &Rc<Pace>,
         tasks: &TaskTracker,
     ) -> Rc<Self> {
-        let attached = stream.attach(format);
+        let attached = stream.attach(format, shard);
         let index = Rc::new(Self {
             stream: stream.clone(),
             retention,
             held: RefCell::default(),
+            ahead: RefCell::default(),
             sinks: RefCell::default(),
             may_trim: Cell::new(false),
+            flushing: Cell::new(false),
+            pace: pace.clone(),
+            nudge: Rc::default(),
             ended: Cell::new(false),
             stop: CancellationToken::new(),
         });
         let inbox = index.held.borrow_mut().restart(attached);
-        let delivery = Delivery::new(&index, format, retention.linger, pace.clone());
+        let delivery = Delivery::new(&index, format, shard, index.nudge.clone());
         let stop = index.stop.clone();
         tasks.spawn_local(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = delivery.run(inbox) => {}
+                () = delivery.run(inbox, retention.linger) => {}
             }
         });
         index
@@ -104,7 +118,13 @@ impl Index {
     }
 
     pub(super) fn restart(&self, attached: crate::hub::Attached) -> mpsc::Receiver<Piece> {
-        self.held.borrow_mut().restart(attached)
+        let mut held = self.held.borrow_mut();
+        let mut ahead = self.ahead.borrow_mut();
+        let inbox = held.restart(attached);
+        while let Some(next) = ahead.pop_front_if(|next| next.seq <= held.next_seq()) {
+            self.append_next(&mut held, next);
+        }
+        inbox
     }
 
     /// The publisher has gone: nobody starts at what it left.
@@ -112,26 +132,79 @@ impl Index {
         self.held.borrow_mut().forget_start();
     }
 
-    /// Takes in what came; nobody is woken yet. Returns how many bytes wait to be flushed.
-    pub(super) fn append(&self, pieces: impl Iterator<Item = Piece>) -> usize {
+    /// Takes in what came; nobody is woken yet.
+    ///
+    /// A publisher here may be ahead of the inbox, which still has what another shard's publisher sent
+    /// before: then its pieces wait, for no longer than the delivery task needs to get there.
+    pub(crate) fn append(&self, pieces: impl Iterator<Item = Piece>) {
         let mut held = self.held.borrow_mut();
+        let mut ahead = self.ahead.borrow_mut();
         for piece in pieces {
-            if piece.is_key() || !held.starts_at_key() {
-                self.may_trim.set(true);
+            if piece.seq > held.next_seq() {
+                ahead.push_back(piece);
+                continue;
             }
-            held.append(piece);
+            self.append_next(&mut held, piece);
+            while let Some(next) = ahead.pop_front_if(|next| next.seq <= held.next_seq()) {
+                self.append_next(&mut held, next);
+            }
         }
-        held.unflushed_bytes()
+    }
+
+    fn append_next(&self, held: &mut Held, piece: Piece) {
+        // What was attached may have come by the inbox, too.
+        if piece.seq < held.next_seq() {
+            return;
+        }
+        if piece.is_key() || !held.starts_at_key() {
+            self.may_trim.set(true);
+        }
+        held.append(piece);
+    }
+
+    /// Sends what was appended: at once if that is quickly done, else by the delivery task.
+    pub(crate) fn settle(&self) {
+        let few = self.sinks.borrow().count() <= limits::SINKS_PER_TURN;
+        if few && self.pace.window().is_zero() && !self.flushing.get() {
+            let to = self.begin_flush();
+            self.wake_some(0);
+            self.end_flush(to);
+        } else {
+            self.nudge.notify_one();
+        }
+    }
+
+    /// How long what waits is to be gathered; `None` if nothing waits.
+    pub(super) fn window(&self) -> Option<Duration> {
+        let waiting = self.held.borrow().unflushed_bytes()?;
+        let enough = waiting >= limits::RUN_BYTES_MAX;
+        Some(if enough {
+            Duration::ZERO
+        } else {
+            self.pace.window()
+        })
     }
 
     /// Has every sink send what it has not sent yet, then forgets what no sink needs.
     pub(super) async fn flush(&self) {
-        if self.sinks.borrow().count() >= limits::RUN_SINKS_MIN {
-            self.held.borrow_mut().gather();
-        }
+        self.flushing.set(true);
+        let to = self.begin_flush();
         self.wake_all().await;
+        self.end_flush(to);
+        self.flushing.set(false);
+    }
+
+    fn begin_flush(&self) -> u64 {
         let mut held = self.held.borrow_mut();
-        held.flushed();
+        if self.sinks.borrow().count() >= limits::RUN_SINKS_MIN {
+            held.gather();
+        }
+        held.next_seq()
+    }
+
+    fn end_flush(&self, to: u64) {
+        let mut held = self.held.borrow_mut();
+        held.flushed(to);
         if self.may_trim.replace(false) {
             let sinks = self.sinks.borrow();
             let positions = sinks.iter().filter_map(|sink| sink.position());
@@ -147,19 +220,22 @@ impl Index {
 
     async fn wake_all(&self) {
         let mut place = 0;
-        loop {
-            for _ in 0..limits::SINKS_PER_TURN {
-                let sink = match self.sinks.borrow().slots.get(place) {
-                    Some(sink) => sink.clone(),
-                    None => return,
-                };
-                if let Some(sink) = sink {
-                    sink.wake();
-                }
-                place += 1;
-            }
+        while let Some(next) = self.wake_some(place) {
+            place = next;
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Wakes a turn's worth of sinks from `place` on; answers where to go on, if there are more.
+    fn wake_some(&self, place: usize) -> Option<usize> {
+        let end = place + limits::SINKS_PER_TURN;
+        for place in place..end {
+            let sink = self.sinks.borrow().slots.get(place)?.clone();
+            if let Some(sink) = sink {
+                sink.wake();
+            }
+        }
+        Some(end)
     }
 }
 
@@ -202,5 +278,47 @@ impl Sinks {
 impl Drop for Index {
     fn drop(&mut self) {
         self.stop.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        frames::tape,
+        hub::{Duplicate, Hub, Reader},
+        pace::MergeWrite,
+        tape::{FRAMES, held::tests::pieces},
+    };
+    use tokio::task::LocalSet;
+
+    #[tokio::test]
+    async fn pieces_are_put_in_order_whichever_way_they_came() {
+        let hub = Hub::new(Duplicate::Refuse);
+        let path = media::StreamPath::new("v", "live", "a").expect("a path");
+        let reading = hub.read(&path, Reader::Internal);
+        let retention = Retention {
+            queue_length: Duration::ZERO,
+            linger: Duration::ZERO,
+        };
+        let pace = Rc::new(Pace::new(MergeWrite {
+            min: Duration::ZERO,
+            max: Duration::ZERO,
+        }));
+        let tasks = TaskTracker::new();
+        let held = |index: &Index| tape(index.held().from(0));
+        let begun = async {
+            let index = Index::begin(reading.stream(), &FRAMES, retention, 0, &pace, &tasks);
+            // A publisher here is ahead of what another shard's has sent before.
+            index.append(pieces(2, "p2 p3").into_iter());
+            assert_eq!(held(&index), "");
+            index.append(pieces(0, "[v]k0").into_iter());
+            assert_eq!(held(&index), "[v]k0");
+            index.append(pieces(1, "p1").into_iter());
+            assert_eq!(held(&index), "[v]k0 p1 p2 p3");
+            index.append(pieces(3, "p3 p4").into_iter());
+            assert_eq!(held(&index), "[v]k0 p1 p2 p3 p4", "and none twice");
+        };
+        LocalSet::new().run_until(begun).await;
     }
 }

@@ -19,7 +19,7 @@ fn pull(from: &Server, to: &Server, name: &str, silence: Duration) -> oneshot::R
             let dialler = Dialler::new(None).expect("no CA file");
             let ended = match pull::open(&dialler, &url, silence).await {
                 Ok(pulled) => {
-                    let running = pulled.run(shard.hub(), &path, "upstream".into());
+                    let running = pulled.run(&shard, &path, "upstream".into());
                     match Box::pin(running).await {
                         Ok(never) => match never {},
                         Err(error) => error,
