@@ -37,6 +37,15 @@ pub const PLACING_KEPT: Duration = Duration::from_secs(10);
 /// Such promises kept at a time; about 200 bytes each.
 pub const PLACINGS_MAX: usize = 50_000;
 
+/// Placings kept with all that led to them, for `weir explain`: the last minutes of a busy cluster.
+pub const PLACINGS_KEPT_MAX: usize = 2_000;
+
+/// Candidates kept with them, all together; about 250 bytes each, so 12 MB.
+pub const CANDIDATES_KEPT_MAX: usize = 50_000;
+
+/// Changes of owner kept with all that led to them; about 500 bytes each.
+pub const OWNERSHIPS_KEPT_MAX: usize = 10_000;
+
 /// Events kept; about 300 bytes each.
 pub const EVENTS_MAX: usize = 10_000;
 

@@ -6,6 +6,8 @@
 //! * [`events`]: what happened, the last few thousand.
 //! * [`mailbox`]: what one node's dialogue has to say next.
 //! * [`board`]: what controllers that share a store tell each other.
+//! * [`explanations`]: the newest decisions, with all that led to them.
+//! * [`promises`]: publishes that were just sent to an origin and are not there yet.
 //!
 //! [`Model`] puts a lock around them. Each of its functions changes the inventory, then passes on
 //! what follows from that: events to the ring, changed streams to those who follow them and to the
@@ -13,29 +15,34 @@
 
 pub mod board;
 pub mod events;
+pub mod explanations;
 pub mod inventory;
 pub mod mailbox;
+pub mod promises;
 
 use crate::{
-    limits::{PLACING_KEPT, PLACINGS_MAX},
-    plan::{self, Candidate, Facts, Placement, Policy},
+    plan::{
+        Facts, Placement, Policy,
+        placing::{self, Explained, Question},
+    },
     program,
     store::{Lease, Revision},
 };
 use board::{Kept, Leader, Post};
 use control::{Desired, Epoch, Identity, Location, NodeId, Report, Upstream};
 use events::Events;
+use explanations::{Explanations, Placing};
 use inventory::{DialogueId, Inventory, Now, RegisterError, Timing};
 use mailbox::Mailbox;
 use media::StreamPath;
 use parking_lot::Mutex;
+use promises::Promises;
 use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Instant,
 };
 use tokio::sync::{Notify, watch};
 
@@ -46,6 +53,8 @@ pub struct Model {
     pub policy: Policy,
     /// What happened.
     pub events: Events,
+    /// What was decided, and why.
+    pub explanations: Explanations,
     /// Streams whose facts changed: the reconciler is to look.
     unsettled: Notify,
     /// The other controllers are to be told something.
@@ -60,7 +69,7 @@ struct State {
     inventory: Inventory,
     mailboxes: HashMap<NodeId, (DialogueId, Arc<Mailbox>)>,
     followers: HashMap<StreamPath, HashSet<NodeId>>,
-    placings: HashMap<StreamPath, (NodeId, Instant)>,
+    promises: Promises,
     dialogues: DialogueId,
 }
 
@@ -82,11 +91,12 @@ impl Model {
                 inventory: Inventory::new(timing, now),
                 mailboxes: HashMap::new(),
                 followers: HashMap::new(),
-                placings: HashMap::new(),
+                promises: Promises::default(),
                 dialogues: DialogueId::default(),
             }),
             policy,
             events: Events::new(now.unix_ms),
+            explanations: Explanations::default(),
             unsettled: Notify::new(),
             unposted: Notify::new(),
             leader: watch::Sender::new(None),
@@ -198,7 +208,7 @@ impl Model {
     /// Time has passed: nodes may be suspect or forgotten. Returns the forgotten ones.
     pub fn tick(&self, now: Now) -> Vec<NodeId> {
         self.change(now, |state| {
-            state.placings.retain(|_, (_, until)| *until > now.instant);
+            state.promises.expire(now.instant);
             state.inventory.tick(now)
         })
     }
@@ -223,6 +233,9 @@ impl Model {
         now: Now,
     ) -> Option<Option<Placement>> {
         self.change(now, |state| {
+            if placement.as_ref().is_some_and(|it| it.owner.is_some()) {
+                state.promises.kept(path);
+            }
             state.inventory.stored_stream(path, placement, revision)
         })
     }
@@ -375,41 +388,53 @@ impl Model {
         self.state.lock().inventory.desired(node, &self.policy)
     }
 
-    /// Which origin a publish belongs to; the choice is kept for [`PLACING_KEPT`].
+    /// Which origin a publish that `from` has belongs to; the choice is kept for
+    /// [`PLACING_KEPT`](crate::limits::PLACING_KEPT).
     ///
     /// # Errors
     /// If there is no origin with room; for people.
     pub fn place(
         &self,
         path: &StreamPath,
+        from: &NodeId,
         avoid: &[NodeId],
         now: Now,
     ) -> Result<Upstream, &'static str> {
         let mut state = self.state.lock();
-        let kept = state
-            .placings
-            .get(path)
-            .filter(|(_, until)| *until > now.instant);
-        let kept = kept.map(|(node, _)| node.clone());
-        let keep = state.inventory.owner(path).or(kept);
-        let mut candidates = state.inventory.candidates();
-        if candidates.is_empty() {
-            return Err("no origin is alive");
+        let question = state.question(path, state.inventory.site(from), avoid, now);
+        let explained = state.placed(question);
+        let upstream = explained
+            .chosen()
+            .and_then(|chosen| state.inventory.upstream(&chosen.node));
+        if let Some(chosen) = explained.chosen() {
+            state.promises.make(path, &chosen.node, now.instant);
         }
-        state.count_placings(&mut candidates, now);
-        let chosen =
-            plan::choose(&candidates, keep.as_ref(), avoid).ok_or("every origin is full")?;
-        let upstream = state
-            .inventory
-            .upstream(&chosen.node)
-            .ok_or("no origin is alive")?;
-        if state.placings.len() < PLACINGS_MAX || state.placings.contains_key(path) {
-            let until = now.instant + PLACING_KEPT;
-            state
-                .placings
-                .insert(path.clone(), (chosen.node.clone(), until));
+        let revision = state.inventory.revision(path);
+        drop(state);
+        let is_away = |candidate: &placing::Candidate| {
+            matches!(candidate.standing, placing::Standing::Away(_))
+        };
+        let no_origin = explained.candidates.iter().all(is_away);
+        self.explanations.placed(Placing {
+            at_unix_ms: now.unix_ms,
+            revision,
+            explained,
+        });
+        upstream.ok_or(match no_origin {
+            true => "no origin is alive",
+            false => "every origin is full",
+        })
+    }
+
+    /// Where a publish from nowhere would be sent now; promises nothing.
+    pub fn would_place(&self, path: &StreamPath, now: Now) -> Placing {
+        let state = self.state.lock();
+        let question = state.question(path, placing::Site::default(), &[], now);
+        Placing {
+            at_unix_ms: now.unix_ms,
+            revision: state.inventory.revision(path),
+            explained: state.placed(question),
         }
-        Ok(upstream)
     }
 }
 
@@ -429,15 +454,28 @@ impl State {
         }
     }
 
-    /// Publishes that were just sent to an origin count as its streams until they are.
-    fn count_placings(&self, candidates: &mut [Candidate], now: Now) {
-        for (path, (node, until)) in &self.placings {
-            if *until <= now.instant || self.inventory.owner(path).is_some() {
-                continue;
-            }
-            if let Some(candidate) = candidates.iter_mut().find(|c| c.node == *node) {
-                candidate.streams += 1;
-            }
+    fn question(
+        &self,
+        path: &StreamPath,
+        from: placing::Site,
+        avoid: &[NodeId],
+        now: Now,
+    ) -> Question {
+        let promised = || self.promises.of(path, now.instant).cloned();
+        Question {
+            path: path.clone(),
+            from,
+            keep: self.inventory.owner(path).or_else(promised),
+            avoid: avoid.to_vec(),
         }
+    }
+
+    /// Publishes that were just sent to an origin count as its streams until they are.
+    fn placed(&self, question: Question) -> Explained {
+        let mut candidates = self.inventory.candidates();
+        for candidate in &mut candidates {
+            candidate.streams += self.promises.to(&candidate.node);
+        }
+        placing::place(question, candidates)
     }
 }

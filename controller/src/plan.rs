@@ -1,7 +1,7 @@
 //! What should be, from what is: pure functions, no clock, no store, no socket.
 //!
 //! * [`ownership`]: which origin owns a stream.
-//! * [`placing`]: which origin a publish that came to an edge belongs to.
+//! * [`placing`]: which origin a publish that came to an edge belongs to, and why.
 //! * [`supervision`]: when a silent node is dead, and when a dead one is started again.
 
 pub mod ownership;
@@ -9,7 +9,7 @@ pub mod placing;
 pub mod supervision;
 
 pub use ownership::{Decision, Facts, Owner, Placement, decide, must_leave};
-pub use placing::{Candidate, choose};
+pub use placing::Candidate;
 
 use control::Forward;
 

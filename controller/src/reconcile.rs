@@ -13,6 +13,7 @@ use crate::{
         Model,
         board::{Kept, Posted},
         events::New,
+        explanations::Ownership,
         inventory::{Inventory, Now},
     },
     plan::{self, Decision, Placement},
@@ -111,7 +112,17 @@ fn decide(model: &Model) -> Vec<Step> {
             return steps;
         }
         for (path, facts, revision) in unsettled {
-            match plan::decide(&facts, model.policy.duplicates) {
+            let decision = plan::decide(&facts, model.policy.duplicates);
+            if decision != Decision::Keep {
+                model.explanations.owned(Ownership {
+                    path: path.clone(),
+                    at_unix_ms: now().unix_ms,
+                    revision,
+                    facts: facts.clone(),
+                    decision: decision.clone(),
+                });
+            }
+            match decision {
                 Decision::Keep => {}
                 Decision::Change {
                     owner,

@@ -2,12 +2,14 @@
 //!
 //! * [`views`]: the API's types from what the model knows.
 //! * [`query`]: what clients ask for, parsed.
+//! * [`explain`]: decisions with all that led to them.
 //! * [`orders`]: what changes the cluster: restarts, the freeze.
 //! * [`guard`]: who may ask.
 //!
 //! Routes, parameters and answers are those of
 //! `docs/ref/openapi.json`, which a test compares.
 
+mod explain;
 mod guard;
 mod orders;
 mod query;
@@ -52,6 +54,10 @@ fn router(parts: Parts) -> Router {
         .route("/v1/unfreeze", post(orders::unfreeze))
         .route("/v1/streams", get(list_streams))
         .route("/v1/streams/{vhost}/{app}/{*name}", get(get_stream))
+        .route(
+            "/v1/explain/streams/{vhost}/{app}/{*name}",
+            get(explain::stream),
+        )
         .route("/v1/events", get(list_events))
         .route("/openapi.json", get(document))
         .fallback(async || Refused::new(ErrorCode::RouteNotFound, "there is no such route"))

@@ -300,7 +300,10 @@ impl Talking {
             .iter()
             .map(|node| NodeId::new(node))
             .collect::<Result<_, _>>()?;
-        let placed = self.parts.model.place(&path(&place.path)?, &avoid, now());
+        let placed = self
+            .parts
+            .model
+            .place(&path(&place.path)?, &self.node, &avoid, now());
         let (origin, reason) = match placed {
             Ok(origin) => (Some(origin.into()), String::new()),
             Err(reason) => (None, reason.to_owned()),

@@ -178,7 +178,7 @@ async fn the_document_names_exactly_what_is_served() {
     let (status, document) = get(rest, "/openapi.json").await;
     assert_eq!(status, 200);
     let paths = document["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 11);
+    assert_eq!(paths.len(), 12);
     for route in paths.keys() {
         let real = route.replace(['{', '}'], "");
         let (_, body) = get(rest, &real).await;

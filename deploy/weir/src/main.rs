@@ -4,7 +4,7 @@
 //!
 //! * [`up`]: `weir up`, the cluster as child processes.
 //! * [`state`]: what that leaves on disk, and how the other subcommands find it.
-//! * [`show`]: `weir status`, `nodes`, `streams`, `events`, and the orders `restart`, `freeze`,
+//! * [`show`]: `weir status`, `nodes`, `streams`, `events`, `explain`, and the orders `restart`, `freeze`,
 //!   `unfreeze`, by the controller's [`rest`] API.
 //! * [`play`] and [`publish`]: a small player and a small encoder, on one [`connection`].
 //!
@@ -37,6 +37,7 @@ enum Command {
     Streams(show::streams::Options),
     Nodes(show::nodes::Options),
     Events(show::events::Options),
+    Explain(show::explain::Options),
     Restart(show::orders::Restart),
     Freeze(show::orders::Freeze),
     Unfreeze(show::orders::Unfreeze),
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
                 Command::Streams(options) => show::streams::run(options).await,
                 Command::Nodes(options) => show::nodes::run(options).await,
                 Command::Events(options) => show::events::run(options).await,
+                Command::Explain(options) => show::explain::run(options).await,
                 Command::Restart(options) => show::orders::restart(options).await,
                 Command::Freeze(options) => show::orders::freeze(options).await,
                 Command::Unfreeze(options) => show::orders::unfreeze(options).await,

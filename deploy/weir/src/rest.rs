@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use api::{
     Cluster, ErrorBody, ErrorCode, EventPage, Fault, Node, NodePage, Order, Restarting, Restarts,
-    Stream, StreamPage,
+    Stream, StreamExplained, StreamPage,
 };
 use serde::de::DeserializeOwned;
 use std::{fmt::Write, time::Duration};
@@ -91,6 +91,12 @@ impl Controller {
             Err(error) if is_stream_not_found(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Why the stream `vhost/app/name` is where it is.
+    pub(crate) async fn explain_stream(&self, path: &str) -> anyhow::Result<StreamExplained> {
+        self.get(&format!("/v1/explain/streams/{}", encoded(path)), &[])
+            .await
     }
 
     /// Events after `after`; waits up to `wait` if there is none.

@@ -4,6 +4,7 @@
 //! as arrays of all pages together.
 
 pub(crate) mod events;
+pub(crate) mod explain;
 pub(crate) mod nodes;
 pub(crate) mod orders;
 pub(crate) mod status;

@@ -23,6 +23,7 @@
 pub mod cluster;
 pub mod error;
 pub mod event;
+pub mod explain;
 pub mod node;
 pub mod openapi;
 pub mod page;
@@ -32,6 +33,9 @@ pub mod stream;
 pub use cluster::{Cluster, NodeCounts};
 pub use error::{ErrorBody, ErrorCode, Fault};
 pub use event::{Event, EventKind, EventPage};
+pub use explain::{
+    CandidateExplained, Claim, OwnerExplained, PlacingExplained, Score, StreamExplained,
+};
 pub use node::{Node, NodePage, NodeState, Role};
 pub use openapi::openapi;
 pub use restart::{FreezeCause, Frozen, Order, Restarting, Restarts};

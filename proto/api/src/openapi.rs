@@ -6,7 +6,8 @@
 #![allow(dead_code)]
 
 use crate::{
-    Cluster, ErrorBody, EventPage, Node, NodePage, Order, Restarting, Restarts, Stream, StreamPage,
+    Cluster, ErrorBody, EventPage, Node, NodePage, Order, Restarting, Restarts, Stream,
+    StreamExplained, StreamPage,
 };
 use utoipa::{
     Modify, OpenApi,
@@ -24,7 +25,7 @@ use utoipa::{
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(index, cluster, list_nodes, get_node, restart_node, list_streams, get_stream, list_events,
-        freeze, unfreeze, document),
+        explain_stream, freeze, unfreeze, document),
     modifiers(&Token),
     security((), ("token" = [])),
     tags(
@@ -157,6 +158,21 @@ fn get_stream() {}
         (status = 400, description = "A parameter is malformed", body = ErrorBody),
     ))]
 fn list_events() {}
+
+/// Why a stream is where it is, and where a publish of it goes
+///
+/// Answers for a stream that nobody has ever seen, too: it says where its publish would go.
+#[utoipa::path(get, path = "/v1/explain/streams/{vhost}/{app}/{name}", tag = "streams",
+    params(
+        ("vhost" = String, Path, description = "The first part of its path"),
+        ("app" = String, Path, description = "The second"),
+        ("name" = String, Path, description = "All the rest"),
+    ),
+    responses(
+        (status = 200, description = "Candidates, what ruled each out, scores, reasons", body = StreamExplained),
+        (status = 400, description = "That is no stream path", body = ErrorBody),
+    ))]
+fn explain_stream() {}
 
 /// Freeze: no node is declared dead or restarted until it is unfrozen
 #[utoipa::path(post, path = "/v1/freeze", tag = "cluster",

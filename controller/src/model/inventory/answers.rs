@@ -2,7 +2,11 @@
 //! what the API shows.
 
 use super::{Health, Inventory, Node, Now};
-use crate::plan::{self, Candidate, Placement, Policy};
+use crate::plan::{
+    self, Candidate, Placement, Policy,
+    placing::{Site, Standing},
+};
+use crate::store::Revision;
 use control::{Arrival, Desired, Leave, Location, NodeId, Owned, Role, StreamReport, Upstream};
 use media::StreamPath;
 use std::collections::BTreeMap;
@@ -121,19 +125,33 @@ impl Inventory {
         })
     }
 
-    /// Origins that a publish may be sent to.
+    /// All origins, as placing wants to see them.
     pub fn candidates(&self) -> Vec<Candidate> {
-        let takes_rtmp = |node: &&Node| node.identity.addresses.rtmp.is_some();
         let candidate = |node: &Node| Candidate {
             node: node.identity.node.clone(),
+            site: site(node),
+            standing: standing(node),
             load: node.load,
             streams: node.streams.len(),
             capacity: node.identity.capacity,
         };
-        self.live_origins()
-            .filter(takes_rtmp)
+        self.nodes
+            .values()
+            .filter(|node| node.identity.role == Role::Origin)
             .map(candidate)
             .collect()
+    }
+
+    /// Where a node stands; nowhere if nobody knows it.
+    pub fn site(&self, id: &NodeId) -> Site {
+        self.nodes.get(id).map(site).unwrap_or_default()
+    }
+
+    /// The revision of a stream's placement in the store; 0 if there is none.
+    pub fn revision(&self, path: &StreamPath) -> Revision {
+        self.placements
+            .get(path)
+            .map_or(Revision(0), |stored| stored.revision)
     }
 
     /// Who owns a stream.
@@ -206,5 +224,25 @@ impl Inventory {
             }
         })
         .filter_map(|path| self.stream(path))
+    }
+}
+
+fn site(node: &Node) -> Site {
+    Site {
+        region: node.identity.region.clone(),
+        zone: node.identity.zone.clone(),
+    }
+}
+
+fn standing(node: &Node) -> Standing {
+    if node.health != Health::Alive {
+        return Standing::Away(node.state_in_words());
+    }
+    if !node.talks() {
+        return Standing::Away("has no dialogue with this controller".into());
+    }
+    match node.identity.addresses.rtmp {
+        Some(_) => Standing::Ready,
+        None => Standing::NoRtmp,
     }
 }
