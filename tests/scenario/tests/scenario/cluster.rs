@@ -6,6 +6,7 @@ use harness::{
     process::{Invocation, Process, scratch},
     program::binary,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;
@@ -141,11 +142,17 @@ impl Cluster {
 
     /// Kills a member without a word.
     pub(crate) fn kill(&self, name: &str) -> Result<()> {
+        self.signal(name, Signal::KILL)
+    }
+
+    /// Has a member stand still, with all its connections open.
+    pub(crate) fn pause(&self, name: &str) -> Result<()> {
+        self.signal(name, Signal::STOP)
+    }
+
+    fn signal(&self, name: &str, signal: Signal) -> Result<()> {
         let pid = i32::try_from(self.pid(name)?)?;
-        let pid = rustix::process::Pid::from_raw(pid).context("a process has a number")?;
-        Ok(rustix::process::kill_process(
-            pid,
-            rustix::process::Signal::KILL,
-        )?)
+        let pid = Pid::from_raw(pid).context("a process has a number")?;
+        Ok(kill_process(pid, signal)?)
     }
 }

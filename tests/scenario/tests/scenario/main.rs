@@ -11,4 +11,5 @@ mod hostile;
 mod journey;
 mod recorded;
 mod restart;
+mod supervise;
 mod witness;
