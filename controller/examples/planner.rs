@@ -12,6 +12,7 @@ use control::{
     Addresses, Arrival, Capacity, Identity, Incarnation, Load, NodeId, Report, Role, StreamReport,
 };
 use controller::{
+    limits::WRITES_PER_TRANSACTION_MAX,
     model::inventory::{DialogueId, Inventory, Now, Timing},
     plan::{
         self, Candidate, Decision, Duplicates, Placement,
@@ -84,20 +85,26 @@ fn main() {
     }
 }
 
-/// Decides for every unsettled stream; the changes.
+/// Decides for every unsettled stream, as many at a time as the reconciler does; the changes.
 fn own_all(inventory: &mut Inventory) -> Vec<(StreamPath, Placement)> {
     let mut changes = Vec::new();
-    for (path, facts, _) in inventory.take_unsettled(usize::MAX) {
-        if let Decision::Change { owner, epoch, .. } = plan::decide(&facts, Duplicates::Refuse) {
-            let placement = Placement {
-                owner,
-                epoch,
-                since_unix_ms: 0,
-            };
-            changes.push((path, placement));
+    loop {
+        let unsettled = inventory.take_unsettled(WRITES_PER_TRANSACTION_MAX);
+        if unsettled.is_empty() {
+            return changes;
+        }
+        for (path, facts, _) in unsettled {
+            if let Decision::Change { owner, epoch, .. } = plan::decide(&facts, Duplicates::Refuse)
+            {
+                let placement = Placement {
+                    owner,
+                    epoch,
+                    since_unix_ms: 0,
+                };
+                changes.push((path, placement));
+            }
         }
     }
-    changes
 }
 
 /// All nodes report; each origin has its share of the streams, each edge pulls a hundred.

@@ -461,11 +461,9 @@ impl Inventory {
         while taken.len() < limit
             && let Some(path) = self.unsettled.pop_first()
         {
-            let revision = self
-                .placements
-                .get(&path)
-                .map_or(Revision(0), |stored| stored.revision);
-            let facts = self.facts(&path);
+            let stored = self.placements.get(&path);
+            let revision = stored.map_or(Revision(0), |stored| stored.revision);
+            let facts = self.facts_of(&path, stored);
             taken.push((path, facts, revision));
         }
         taken
@@ -484,24 +482,29 @@ impl Inventory {
 
     /// All that the decision who owns a stream depends on.
     pub fn facts(&self, path: &StreamPath) -> Facts {
-        let placement = self
-            .placements
-            .get(path)
-            .map(|stored| stored.placement.clone());
+        self.facts_of(path, self.placements.get(path))
+    }
+
+    fn facts_of(&self, path: &StreamPath, stored: Option<&Stored>) -> Facts {
+        let placement = stored.map(|stored| stored.placement.clone());
         let owner = placement
             .as_ref()
             .and_then(|placement| placement.owner.as_ref());
-        let owner_is = owner.map_or(OwnerIs::Gone, |owner| self.owner_is(owner, path));
-        let seen = self.seen.get(path).copied().unwrap_or(Epoch::NONE);
+        let claims = self.claims(path);
+        let seen = match self.seen.is_empty() {
+            true => Epoch::NONE,
+            false => self.seen.get(path).copied().unwrap_or(Epoch::NONE),
+        };
         Facts {
-            owner_is,
-            claims: self.claims(path),
+            owner_is: owner.map_or(OwnerIs::Gone, |owner| self.owner_is(owner, &claims)),
+            claims,
             seen,
             placement,
         }
     }
 
-    fn owner_is(&self, owner: &Owner, path: &StreamPath) -> OwnerIs {
+    /// What is known of a stream's owner, given who claims the stream.
+    fn owner_is(&self, owner: &Owner, claims: &[Claim]) -> OwnerIs {
         let Some(node) = self.nodes.get(&owner.node) else {
             return OwnerIs::Gone;
         };
@@ -512,7 +515,7 @@ impl Inventory {
             return OwnerIs::Restarted;
         }
         match (node.reported, node.missing) {
-            (true, _) if node.publishes(path) => OwnerIs::Publishing,
+            (true, _) if claims.iter().any(|claim| claim.owner == *owner) => OwnerIs::Publishing,
             (true, _) => OwnerIs::Ended,
             (false, true) => OwnerIs::Missing,
             (false, false) => OwnerIs::Unheard,
@@ -522,10 +525,11 @@ impl Inventory {
     fn claims(&self, path: &StreamPath) -> Vec<Claim> {
         let claim = |id: &NodeId| {
             let node = self.nodes.get(id)?;
+            if node.identity.role != Role::Origin || node.health == Health::Dead {
+                return None;
+            }
             let stream = node.streams.get(path)?;
-            let claims = node.identity.role == Role::Origin
-                && node.health != Health::Dead
-                && stream.arrival == Arrival::Published;
+            let claims = stream.arrival == Arrival::Published;
             claims.then(|| Claim {
                 owner: Owner {
                     node: id.clone(),
