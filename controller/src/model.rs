@@ -26,7 +26,7 @@ use crate::{
         placing::{self, Explained, Question},
     },
     program,
-    store::{Lease, Revision},
+    store::{Lease, Revision, keys::Freeze},
 };
 use board::{Kept, Leader, Post};
 use control::{Desired, Epoch, Identity, Location, NodeId, Report, Upstream};
@@ -61,6 +61,8 @@ pub struct Model {
     unposted: Notify,
     /// Who decides, and since which revision; `None` if nobody does, or nobody else might.
     leader: watch::Sender<Option<Leader>>,
+    /// What an operator last said about restarts.
+    freeze: watch::Sender<Option<Freeze>>,
     /// The greatest revision of the store that was heard of.
     revision: AtomicU64,
 }
@@ -100,6 +102,7 @@ impl Model {
             unsettled: Notify::new(),
             unposted: Notify::new(),
             leader: watch::Sender::new(None),
+            freeze: watch::Sender::new(None),
             revision: AtomicU64::new(0),
         }
     }
@@ -262,6 +265,20 @@ impl Model {
     /// The latest revision of the store that is known.
     pub fn revision(&self) -> Revision {
         Revision(self.revision.load(Relaxed))
+    }
+
+    /// What an operator last said about restarts, to whichever controller.
+    pub fn freeze(&self) -> watch::Receiver<Option<Freeze>> {
+        self.freeze.subscribe()
+    }
+
+    /// The store has an operator's word on restarts.
+    pub fn stored_freeze(&self, freeze: Freeze) {
+        self.freeze.send_if_modified(|known| {
+            let news = known.as_ref() != Some(&freeze);
+            *known = Some(freeze);
+            news
+        });
     }
 
     /// Other controllers share the store, and tell each other something by it.

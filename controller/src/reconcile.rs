@@ -21,7 +21,7 @@ use crate::{
     replica::{Standing, standing},
     store::{
         Change, Entry, Expect, Outcome, Revision, Store, StoreError, Transaction, Write,
-        keys::{self, Record, Subject},
+        keys::{self, Freeze, Record, Subject},
     },
 };
 use ::metrics::{counter, histogram};
@@ -302,6 +302,20 @@ pub async fn store_node(store: &dyn Store, identity: &Identity) {
     }
 }
 
+/// Writes down an operator's word on restarts, for all controllers and for after a restart of this
+/// one.
+///
+/// # Errors
+/// If the store fails; then only this controller may know it.
+pub async fn store_freeze(store: &dyn Store, freeze: &Freeze) -> Result<(), StoreError> {
+    let write = Write::Put {
+        key: keys::FREEZE.to_owned(),
+        value: keys::freeze_value(freeze),
+        lease: None,
+    };
+    commit(store, vec![], vec![write]).await.map(drop)
+}
+
 /// Deletes a node. That it is attended goes in the same transaction, after it: so nobody thinks that
 /// it fell silent.
 pub async fn forget_node(store: &dyn Store, node: &NodeId) {
@@ -346,7 +360,7 @@ fn keep(kept: &mut Kept, key: &str) {
         Ok(Subject::Site(node, path)) => drop(kept.sites.insert((node, path))),
         Ok(Subject::Seen(path)) => drop(kept.seen.insert(path)),
         Ok(Subject::Leader) => kept.leader = true,
-        Err(_) => {}
+        Ok(Subject::Freeze) | Err(_) => {}
     }
 }
 
@@ -390,6 +404,7 @@ fn learn_entry(entry: &Entry, model: &Model, now: Now, first: bool) {
             };
             inventory.posted_seen(&path, posted);
         }),
+        Record::Freeze(freeze) => model.stored_freeze(freeze),
         Record::Leader(value) => model.board(now, |inventory| {
             let posted = Posted {
                 value,
@@ -419,6 +434,90 @@ fn delete(key: &str, revision: Revision, model: &Model, now: Now) {
             model.board(now, |inventory| inventory.unposted_seen(&path, revision));
         }
         Ok(Subject::Leader) => model.board(now, |inventory| inventory.posted_leader(None)),
-        Err(_) => {}
+        // Nobody deletes it; an operator's word stands until the next one.
+        Ok(Subject::Freeze) | Err(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{board::Leader, inventory::Timing},
+        plan::{Owner, Policy},
+        store::{Revision, embedded::Embedded},
+    };
+    use control::{Epoch, Incarnation};
+    use std::time::Duration;
+
+    fn leader(run: u64) -> Leader {
+        Leader {
+            run,
+            controller: format!("c{run}"),
+        }
+    }
+
+    async fn elects(store: &dyn Store, run: u64) -> Revision {
+        let write = Write::Put {
+            key: keys::LEADER.to_owned(),
+            value: keys::leader_value(&leader(run)),
+            lease: None,
+        };
+        match commit(store, vec![], vec![write]).await.expect("committed") {
+            Outcome::Committed(revision) => revision,
+            Outcome::Conflict => panic!("nothing was expected"),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_decides_no_longer_changes_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Embedded::open(&dir.path().join("store.redb")).expect("opened");
+        let timing = Timing {
+            suspect_after: Duration::from_secs(3),
+        };
+        let model = Model::new(Policy::default(), timing, now());
+        let elected = elects(&store, 1).await;
+        model.board(now(), |inventory| {
+            inventory.share(1, "c1");
+            inventory.posted_leader(Some(Posted {
+                value: leader(1),
+                revision: elected,
+                lease: None,
+            }));
+        });
+        let path: StreamPath = "h/live/a".parse().expect("a good path");
+        let step = |epoch| Step {
+            path: path.clone(),
+            before: None,
+            revision: Revision(0),
+            after: Placement {
+                owner: Some(Owner {
+                    node: NodeId::new("one").expect("a good id"),
+                    incarnation: Incarnation(1),
+                }),
+                epoch: Epoch(epoch),
+                since_unix_ms: 0,
+            },
+            reason: "a test".into(),
+        };
+        let stands = standing(&model);
+        assert_eq!(stands, Standing::Leads(elected));
+
+        // Another one is elected, and the watch has not said so yet.
+        elects(&store, 2).await;
+        let deposed = apply(&model, &store, stands, &[step(1)]).await;
+        assert!(matches!(deposed, Err(Undone::Deposed)));
+        let streams = store.list(&keys::stream(&path)).await.expect("listed");
+        assert_eq!(streams.entries.len(), 0);
+
+        // Elected again it decides again, but not by the first election.
+        let again = elects(&store, 1).await;
+        let first = apply(&model, &store, stands, &[step(1)]).await;
+        assert!(matches!(first, Err(Undone::Deposed)));
+        let done = apply(&model, &store, Standing::Leads(again), &[step(1)]).await;
+        assert!(done.is_ok());
+        let owner = model.read(|inventory| inventory.owner(&path));
+        assert_eq!(owner.expect("one").as_str(), "one");
     }
 }

@@ -225,11 +225,21 @@ pub(crate) async fn run(
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let at_once = Arc::new(Semaphore::new(PROBES_AT_ONCE_MAX));
     let mut running = Running::default();
+    let mut freeze = model.freeze();
+    freeze.mark_changed();
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
             _ = ticks.tick() => {}
             () = supervisor.changed.notified() => {}
+            Ok(()) = freeze.changed() => {
+                let said = freeze.borrow_and_update().clone();
+                match said.map(|said| said.reason) {
+                    Some(Some(reason)) => supervisor.supervision.lock().operator_froze(Some(reason)),
+                    Some(None) => supervisor.supervision.lock().thaw(),
+                    None => {}
+                }
+            }
             Some(order) = orders.0.recv() => {
                 running.begin(&supervisor, model, order);
                 continue;

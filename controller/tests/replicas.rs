@@ -49,6 +49,15 @@ async fn leader(controllers: &[&Controller]) -> usize {
     .await
 }
 
+/// A POST of JSON: its status.
+async fn post(address: SocketAddr, route: &str, body: &str) -> u16 {
+    let head = format!(
+        "POST {route} HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    world::send(address, head, body).await.0
+}
+
 async fn says(rest: SocketAddr, route: &str, pointer: &str, wanted: &str) {
     eventually(
         &format!("{rest} {route} {pointer} is {wanted}"),
@@ -75,6 +84,7 @@ async fn what_one_controller_learns_all_know() {
         says(rest, "/v1/cluster", "/origins/alive", "1").await;
         says(rest, "/v1/cluster", "/edges/alive", "1").await;
         says(rest, "/v1/cluster", "/streams", "1").await;
+        says(rest, "/v1/cluster", "/store", "etcd").await;
         says(rest, "/v1/streams/h/live/cam", "/origin", "origin").await;
         says(rest, "/v1/streams/h/live/cam", "/edges/0", "edge").await;
         says(rest, "/v1/streams/h/live/cam", "/players", "7").await;
@@ -221,6 +231,29 @@ async fn a_node_that_vanishes_from_one_controller_is_dead_for_all() {
     for controller in &all {
         happens(controller, "node.dead", "one").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_s_freeze_is_every_controller_s_and_outlives_them() {
+    let etcd = Etcd::start().await.expect("etcd runs");
+    let [first, second] = controllers(&etcd).await;
+    let order = async |at: SocketAddr, route: &str| post(at, route, "{\"reason\": \"why\"}").await;
+    let frozen = "/restarts/frozen/reason";
+    assert_eq!(order(first.rest_address(), "/v1/freeze").await, 200);
+    says(second.rest_address(), "/v1/cluster", frozen, "why").await;
+    first.stop().await;
+    let [third] = controllers(&etcd).await;
+    says(third.rest_address(), "/v1/cluster", frozen, "why").await;
+    assert_eq!(order(third.rest_address(), "/v1/unfreeze").await, 200);
+    eventually("thawed", async || {
+        let (_, cluster) = get(second.rest_address(), "/v1/cluster").await;
+        cluster.pointer(frozen).is_none().then_some(())
+    })
+    .await;
+    // A restart is the business of the one that decides, and the others say who that is.
+    let place = leader(&[&second, &third]).await;
+    let other = [&third, &second][place].rest_address();
+    assert_eq!(order(other, "/v1/nodes/one/restart").await, 409);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

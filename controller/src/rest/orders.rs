@@ -5,7 +5,13 @@
 
 use super::{Refused, views};
 use crate::{
-    limits::REASON_CHARS_MAX, plan::supervision::OrderError, program::Parts, restart::Refusal,
+    limits::REASON_CHARS_MAX,
+    plan::supervision::OrderError,
+    program::{Parts, now},
+    reconcile,
+    replica::standing,
+    restart::Refusal,
+    store::keys::Freeze,
 };
 use api::{ErrorCode, Order, Restarting, Restarts};
 use axum::{
@@ -48,6 +54,17 @@ pub(super) async fn restart(
 ) -> Result<(StatusCode, Json<Restarting>), Refused> {
     let missing = || Refused::new(ErrorCode::NodeNotFound, format!("there is no node {node}"));
     let id = NodeId::new(&node).map_err(|_| missing())?;
+    if !standing(&parts.model).decides() {
+        let leader = parts.model.leader().borrow().clone();
+        let message = match leader {
+            Some(leader) => format!(
+                "the controller {} restarts nodes: ask it",
+                leader.controller
+            ),
+            None => "no controller decides at the moment: ask again".to_owned(),
+        };
+        return Err(Refused::new(ErrorCode::NotLeading, message));
+    }
     let reason = match reason.0 {
         Some(reason) => format!("ordered by an operator: {reason}"),
         None => "ordered by an operator".into(),
@@ -73,7 +90,9 @@ pub(super) async fn freeze(
     State(parts): State<Parts>,
     reason: Reason,
 ) -> Result<Json<Restarts>, Refused> {
-    parts.supervisor.freeze(reason.or("no reason was given"));
+    let reason = reason.or("no reason was given");
+    parts.supervisor.freeze(reason.clone());
+    write_down(&parts, Some(reason)).await?;
     Ok(Json(views::restarts(&parts.supervisor.standing())))
 }
 
@@ -82,5 +101,23 @@ pub(super) async fn unfreeze(
     _: Reason,
 ) -> Result<Json<Restarts>, Refused> {
     parts.supervisor.thaw();
+    write_down(&parts, None).await?;
     Ok(Json(views::restarts(&parts.supervisor.standing())))
+}
+
+/// Tells the other controllers, and this one after a restart.
+async fn write_down(parts: &Parts, reason: Option<String>) -> Result<(), Refused> {
+    let freeze = Freeze {
+        reason,
+        at_unix_ms: now().unix_ms,
+    };
+    let stored = reconcile::store_freeze(&*parts.store, &freeze).await;
+    stored.map_err(|error| {
+        tracing::error!(%error, "an operator's order cannot be stored");
+        Refused::new(
+            ErrorCode::Internal,
+            "done here, but the store does not take it: other controllers do not know, and this one \
+             will not after a restart; order it again",
+        )
+    })
 }

@@ -24,6 +24,9 @@ pub(super) fn cluster(
         version: service::build::VERSION.to_owned(),
         started_unix_ms: inventory.started().unix_ms,
         store: store.to_owned(),
+        leader: inventory
+            .leader()
+            .map(|(leader, _)| leader.controller.clone()),
         revision: revision.0,
         origins: NodeCounts::default(),
         edges: NodeCounts::default(),

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `weir/v1/nodes/<node>` | [`NodeRecord`], JSON |
 //! | `weir/v1/streams/<vhost>/<app>/<name>` | [`Placement`], JSON |
+//! | `weir/v1/freeze` | [`Freeze`]: whether an operator has frozen restarts |
 //!
 //! Beside these, which last, there is what controllers that share the store tell each other; it goes
 //! with the lease of the one that wrote it:
@@ -45,6 +46,8 @@ const SITES: &str = "weir/v1/sites/";
 const SEEN: &str = "weir/v1/seen/";
 /// Who decides.
 pub const LEADER: &str = "weir/v1/leader";
+/// Whether an operator has frozen restarts.
+pub const FREEZE: &str = "weir/v1/freeze";
 
 /// What an entry of the store says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +64,17 @@ pub enum Record {
     Seen(StreamPath, Epoch),
     /// Which controller decides.
     Leader(Leader),
+    /// Whether an operator has frozen restarts.
+    Freeze(Freeze),
+}
+
+/// An operator's last word on restarts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Why nobody is to be restarted; `None` if they are again.
+    pub reason: Option<String>,
+    /// When that was said.
+    pub at_unix_ms: u64,
 }
 
 /// What a key is about.
@@ -78,6 +92,8 @@ pub enum Subject {
     Seen(StreamPath),
     /// Which controller decides.
     Leader,
+    /// Whether restarts are frozen.
+    Freeze,
 }
 
 /// Why an entry cannot be read.
@@ -145,6 +161,7 @@ pub fn subject(key: &str) -> Result<Subject, BadEntry> {
     }
     match key {
         LEADER => Ok(Subject::Leader),
+        FREEZE => Ok(Subject::Freeze),
         _ => Err(BadEntry::Key),
     }
 }
@@ -168,6 +185,7 @@ pub fn read(entry: &Entry) -> Result<Record, BadEntry> {
         Subject::Site(node, path) => Ok(Record::Site(node, posts::site(path, &entry.value)?)),
         Subject::Seen(path) => Ok(Record::Seen(path, posts::seen(&entry.value)?)),
         Subject::Leader => Ok(Record::Leader(posts::leader(&entry.value)?)),
+        Subject::Freeze => Ok(Record::Freeze(serde_json::from_slice(&entry.value)?)),
     }
 }
 
@@ -191,6 +209,11 @@ pub fn node_value(identity: &Identity) -> Bytes {
         bits_per_second_max: identity.capacity.bits_per_second,
         version: identity.version.clone(),
     })
+}
+
+/// The value of an operator's word on restarts.
+pub fn freeze_value(freeze: &Freeze) -> Bytes {
+    json(freeze)
 }
 
 /// A stream's value; `reason` is for people.
@@ -370,6 +393,7 @@ mod tests {
             ),
             (seen(&path), Subject::Seen(path.clone())),
             (LEADER.to_owned(), Subject::Leader),
+            (FREEZE.to_owned(), Subject::Freeze),
         ];
         for (key, wanted) in table {
             assert!(key.starts_with(ALL), "{key}");

@@ -201,8 +201,13 @@ pub(crate) async fn get(address: SocketAddr, route: &str) -> (u16, Value) {
 }
 
 pub(crate) async fn request(address: SocketAddr, method: &str, route: &str) -> (u16, Value) {
+    send(address, format!("{method} {route} HTTP/1.1\r\n"), "").await
+}
+
+/// A request by its head, without what every head has: status and body.
+pub(crate) async fn send(address: SocketAddr, head: String, body: &str) -> (u16, Value) {
     let mut connection = TcpStream::connect(address).await.expect("connected");
-    let head = format!("{method} {route} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+    let head = format!("{head}host: test\r\nconnection: close\r\n\r\n{body}");
     connection.write_all(head.as_bytes()).await.expect("sent");
     let mut answer = String::new();
     connection

@@ -13,8 +13,12 @@ pub struct Cluster {
     pub version: String,
     /// When it started.
     pub started_unix_ms: u64,
-    /// What keeps its state: `embedded`.
+    /// What keeps its state: `embedded`, `etcd`.
     pub store: String,
+    /// Of several controllers on one etcd, the one that decides; left out if there is one only, or
+    /// none is elected at the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<String>,
     /// The store's revision: rises with each change in it.
     pub revision: u64,
     /// Origins by state.

@@ -37,6 +37,8 @@ pub enum ErrorCode {
     NoDriver,
     /// 409: the node is being restarted already.
     RestartInFlight,
+    /// 409: another controller decides; the message names it.
+    NotLeading,
     /// 503: too much of that is asked for at once.
     Busy,
     /// 405: the route exists, but not for that method.
@@ -56,7 +58,7 @@ impl ErrorCode {
             Self::Unauthorized => 401,
             Self::RouteNotFound | Self::NodeNotFound | Self::StreamNotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::NoDriver | Self::RestartInFlight => 409,
+            Self::NoDriver | Self::RestartInFlight | Self::NotLeading => 409,
             Self::Internal | Self::Other => 500,
             Self::Busy => 503,
         }

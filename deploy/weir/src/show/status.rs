@@ -38,6 +38,7 @@ fn text(status: &Status) -> String {
         version,
         started_unix_ms,
         store,
+        leader,
         ..
     } = &status.cluster;
     let Cluster {
@@ -52,8 +53,11 @@ fn text(status: &Status) -> String {
         bits_out_per_second,
         ..
     } = &status.cluster;
+    let leader = leader
+        .as_ref()
+        .map_or(String::new(), |leader| format!(", {leader} decides"));
     format!(
-        "{controller} {version}, up {}, {store} store\n\
+        "{controller} {version}, up {}, {store} store{leader}\n\
          origins  {}\n\
          edges    {}\n\
          streams  {streams}, {}, {} in, {} out\n\
