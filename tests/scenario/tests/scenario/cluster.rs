@@ -1,8 +1,12 @@
 //! A whole cluster as a newcomer starts it: `weir up`, on free ports, with a home of its own.
+//!
+//! With `WEIR_SCENARIO_STORE=etcd` in the environment its controller keeps its state in an etcd of the
+//! cluster's own: every scenario of a cluster holds for both stores.
 
 use anyhow::{Context, Result, ensure};
 use harness::{
     eventually, http,
+    peer::etcd::Etcd,
     process::{Invocation, Process, scratch},
     program::binary,
 };
@@ -19,6 +23,8 @@ pub(crate) struct Cluster {
     weir: Process,
     home: Arc<TempDir>,
     rest: String,
+    /// Ends after the cluster.
+    _etcd: Option<Etcd>,
 }
 
 /// Where a member listens, and its process.
@@ -44,9 +50,18 @@ impl Cluster {
     /// `weir up` with one origin and two edges, and `arguments`; returns when all of them are alive.
     pub(crate) async fn up(arguments: &[&str]) -> Result<Self> {
         let home = scratch()?;
+        let etcd = match std::env::var("WEIR_SCENARIO_STORE") {
+            Ok(store) if store == "etcd" && !arguments.contains(&"--etcd") => {
+                Some(Etcd::start().await?)
+            }
+            _ => None,
+        };
+        let in_etcd = etcd.as_ref().map(|etcd| etcd.endpoints().join(","));
+        let in_etcd = in_etcd.iter().flat_map(|urls| ["--etcd", urls]);
         let invocation = Invocation::new(binary("weir")?)
             .words("up --rtmp 0 --http 0 --rest 0 --grpc 0 --admin 0")
             .args(arguments)
+            .args(in_etcd)
             .env("XDG_STATE_HOME", home.path().display().to_string());
         let mut weir = Process::start_in(home.clone(), invocation)?;
         let cards = home.path().join("weir/running");
@@ -71,7 +86,12 @@ impl Cluster {
         })
         .await
         .with_context(|| weir.tail())?;
-        Ok(Self { weir, home, rest })
+        Ok(Self {
+            weir,
+            home,
+            rest,
+            _etcd: etcd,
+        })
     }
 
     /// The `weir up` itself.

@@ -16,6 +16,9 @@ const STEP_MAX: Duration = Duration::from_millis(200);
 /// What is promised: another controller decides, and so a new stream is found.
 const MOVED_WITHIN: Duration = Duration::from_secs(5);
 
+/// A hung controller is left by its nodes after 5 s, when its connection is found dead.
+const HUNG_WITHIN: Duration = Duration::from_secs(10);
+
 /// A join to a known stream needs nobody else.
 const JOINED_WITHIN: Duration = Duration::from_secs(2);
 
@@ -90,6 +93,21 @@ impl World {
             began.elapsed()
         );
         Ok(streaming)
+    }
+
+    /// The one controller, of those that answer, which decides.
+    async fn leader(&self, but: Option<usize>) -> Result<usize> {
+        eventually(MOVED_WITHIN, async || {
+            let mut leads = Vec::new();
+            for (place, controller) in self.controllers.iter().enumerate() {
+                if Some(place) != but && controller.metric("weir_controller_leader").await? > 0.0 {
+                    leads.push(place);
+                }
+            }
+            ensure!(leads.len() == 1, "these decide: {leads:?}");
+            leads.first().copied().context("one decides")
+        })
+        .await
     }
 
     /// Nobody who was there has noticed anything.
@@ -191,6 +209,40 @@ async fn any_of_three_members_of_etcd_may_be_killed_while_publishing_and_joining
         world.etcd.members[victim].process.restart()?;
         world.etcd.members[victim].healthy(SOON).await?;
     }
+    world.nothing_happened().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_hangs_is_left_and_gives_way_when_it_wakes() -> Result<()> {
+    let mut world = World::start(1, 3).await?;
+    let leader = world.leader(None).await?;
+    world.controllers[leader].pause();
+    let began = Instant::now();
+    world.joins("live/a").await?;
+    let late = Streaming::start(&world.origin.rtmp_url("live/late"), Clip::demo()?, 0).await?;
+    eventually(HUNG_WITHIN, async || world.joins("live/late").await).await?;
+    eprintln!(
+        "live/late is played {:?} after its controller hung",
+        began.elapsed()
+    );
+    ensure!(
+        world.leader(Some(leader)).await? != leader,
+        "it still decides"
+    );
+    world.agree(2, Some(leader)).await?;
+
+    world.controllers[leader].resume();
+    eventually(SOON, async || {
+        let leads = world.controllers[leader]
+            .metric("weir_controller_leader")
+            .await?;
+        ensure!(leads < 1.0, "it thinks that it still decides");
+        Ok(())
+    })
+    .await?;
+    world.agree(2, None).await?;
+    world.nobody_noticed()?;
+    ensure!(late.is_running(), "the late publisher was cut off");
     world.nothing_happened().await
 }
 
