@@ -108,6 +108,7 @@ impl Relay {
                 min: settings.play.merge_write_min.get(),
                 max: settings.play.merge_write.get(),
             },
+            tcp_nodelay: settings.play.tcp_nodelay,
         };
         Ok(Self {
             shards: Shards::start(&hub, setup)?,

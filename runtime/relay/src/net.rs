@@ -99,13 +99,9 @@ pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
-/// Sets what a player's socket wants beside: a bound for what waits in the kernel, and Nagle's delay where
-/// the operator wants fewer packets. A kernel that cannot do it serves all the same.
-pub(crate) fn tune_for_play(stream: &TcpStream, nodelay: bool) {
+/// Bounds what waits in the kernel for a player. A kernel that cannot do it serves all the same.
+pub(crate) fn tune_for_play(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_tcp_notsent_lowat(limits::UNSENT_BYTES_MAX);
-    if !nodelay {
-        let _ = stream.set_nodelay(false);
-    }
 }
 
 /// Reads what has come, if anything: `Ok(None)` if nothing has, an error at the end of the stream.

@@ -1,9 +1,14 @@
-//! How long a shard gathers what it has to send, by how busy it is.
+//! Delay or throughput, by how busy a shard is.
 //!
-//! One `write` of 40 kB costs a fraction of ten of 4 kB. A shard with time to spare sends each frame at
-//! once; one that is short of time gathers frames, longer the shorter it is, up to `play.merge_write`.
-//! What is gathered longer costs less, so the busy share falls, until it lies between
-//! [`BUSY_BELOW`] and [`BUSY_ABOVE`]: there the time stays as it is.
+//! One `write` of 40 kB costs a fraction of ten of 4 kB, and a packet less is a fifth of a short write's
+//! cost. So there are three ways to send:
+//!
+//! 1. With time to spare each frame leaves at once (`TCP_NODELAY`).
+//! 2. From [`NAGLE_ABOVE`] on the kernel may hold a short frame back until the player has acknowledged the
+//!    one before: some milliseconds of delay, often none.
+//! 3. From [`BUSY_ABOVE`] on the shard gathers frames, longer the shorter of time it is, up to
+//!    `play.merge_write`. What is gathered longer costs less, so the busy share falls, until it lies
+//!    between [`BUSY_BELOW`] and [`BUSY_ABOVE`]: there the time stays as it is.
 
 use metrics::{Gauge, gauge};
 use std::{cell::Cell, time::Duration};
@@ -11,6 +16,12 @@ use tokio::{runtime::Handle, time};
 
 /// How often a shard looks how busy it is.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// Above this share of its time a shard lets the kernel hold frames back.
+const NAGLE_ABOVE: f64 = 0.15;
+
+/// Below this share it no longer does. Well below the other: to switch costs a system call a player.
+const NAGLE_BELOW: f64 = 0.08;
 
 /// Above this share of its time a shard gathers longer.
 const BUSY_ABOVE: f64 = 0.75;
@@ -51,19 +62,64 @@ impl MergeWrite {
     }
 }
 
+/// When a frame may be held back by the kernel until the player has acknowledged the one before
+/// (Nagle's algorithm, RFC 896).
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum NoDelay {
+    /// Held back while the shard is busy for more than a seventh of its time.
+    #[default]
+    Auto,
+    /// Never held back.
+    Always,
+    /// Held back however much time there is to spare.
+    Never,
+}
+
+impl NoDelay {
+    fn next(self, now: bool, busy: f64) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto if busy > NAGLE_ABOVE => false,
+            Self::Auto if busy < NAGLE_BELOW => true,
+            Self::Auto => now,
+        }
+    }
+}
+
 /// A shard's choice.
 #[derive(Debug)]
 pub(crate) struct Pace {
     merge_write: MergeWrite,
     window: Cell<Duration>,
+    rule: NoDelay,
+    nodelay: Cell<bool>,
 }
 
 impl Pace {
-    pub(crate) fn new(merge_write: MergeWrite) -> Self {
+    pub(crate) fn new(merge_write: MergeWrite, rule: NoDelay) -> Self {
         Self {
             merge_write,
             window: Cell::new(merge_write.min),
+            rule,
+            nodelay: Cell::new(rule != NoDelay::Never),
         }
+    }
+
+    /// Whether frames are to leave at once, `TCP_NODELAY`.
+    pub(crate) fn nodelay(&self) -> bool {
+        self.nodelay.get()
     }
 
     /// How long to gather now.
@@ -85,6 +141,7 @@ impl Pace {
             looked = now;
             self.window
                 .set(self.merge_write.next(self.window.get(), busy));
+            self.nodelay.set(self.rule.next(self.nodelay.get(), busy));
             busy_gauge.set(busy);
             window_gauge.set(self.window.get().as_secs_f64());
         }
@@ -113,6 +170,22 @@ mod tests {
         ] {
             let next = MERGE_WRITE.next(Duration::from_millis(window), busy);
             assert_eq!(next, Duration::from_millis(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_kernel_may_hold_frames_back_when_time_runs_short() {
+        use NoDelay::{Always, Auto, Never};
+        for (rule, now, busy, expected) in [
+            (Auto, true, 0.05, true),
+            (Auto, true, 0.12, true),
+            (Auto, true, 0.2, false),
+            (Auto, false, 0.12, false),
+            (Auto, false, 0.05, true),
+            (Always, true, 1.0, true),
+            (Never, false, 0.0, false),
+        ] {
+            assert_eq!(rule.next(now, busy), expected, "{rule:?} {now} {busy}");
         }
     }
 

@@ -8,6 +8,7 @@
 use crate::{
     hub::Reading,
     net,
+    pace::Pace,
     settings::Play,
     shard::Shard,
     tape::{
@@ -70,6 +71,9 @@ pub(crate) struct Player {
     index: Rc<Index>,
     place: Cell<usize>,
     outlet: RefCell<Outlet>,
+    pace: Rc<Pace>,
+    /// As the socket has it.
+    nodelay: Cell<bool>,
     stall_timeout: Duration,
     blocked_since: Cell<Option<Instant>>,
     paused: Cell<bool>,
@@ -90,7 +94,7 @@ impl Player {
         greeting: Bytes,
         settings: &Play,
     ) -> Rc<Self> {
-        net::tune_for_play(&socket, settings.tcp_nodelay);
+        net::tune_for_play(&socket);
         let index = shard.index(reading.stream(), format);
         let mut outlet = Outlet::new(Cursor::join(&index.held(), shard.gop_cache()));
         outlet.push(greeting);
@@ -100,6 +104,8 @@ impl Player {
             index,
             place: Cell::new(usize::MAX),
             outlet: RefCell::new(outlet),
+            pace: shard.pace().clone(),
+            nodelay: Cell::new(true),
             stall_timeout: settings.stall_timeout.get(),
             blocked_since: Cell::new(None),
             paused: Cell::new(false),
@@ -185,6 +191,11 @@ impl Player {
     }
 
     fn flush(&self) {
+        let nodelay = self.pace.nodelay();
+        if self.nodelay.replace(nodelay) != nodelay {
+            // If it fails the next write does, too.
+            let _ = self.socket.set_nodelay(nodelay);
+        }
         let mut outlet = self.outlet.borrow_mut();
         let (written_before, skips_before) = (outlet.written(), outlet.skips());
         let flushed = {

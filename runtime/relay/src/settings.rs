@@ -1,6 +1,6 @@
 //! What an operator can set of the relay; origin and edge put these parts into their configs.
 
-use crate::hub::Duplicate;
+use crate::{hub::Duplicate, pace::NoDelay};
 use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -87,9 +87,10 @@ pub struct Play {
     /// How long they are gathered even when there is time to spare; at most `merge_write`.
     #[garde(custom(at_most(&self.merge_write)))]
     pub merge_write_min: Duration,
-    /// Frames leave at once (`true`), or the kernel may hold a short one back until the player has
-    /// acknowledged the one before (`false`): fewer packets, for up to 40 ms of delay.
-    pub tcp_nodelay: bool,
+    /// Whether frames leave at once (`always`), or the kernel may hold a short one back until the player
+    /// has acknowledged the one before (`never`): fewer packets, for up to 40 ms of delay. `auto`: the
+    /// second while a shard is busy.
+    pub tcp_nodelay: NoDelay,
 }
 
 /// The check that a time is not above `merge_write`.
@@ -114,7 +115,7 @@ impl Default for Play {
             linger: Duration::from_secs(15),
             merge_write: Duration::from_millis(350),
             merge_write_min: Duration::default(),
-            tcp_nodelay: true,
+            tcp_nodelay: NoDelay::Auto,
         }
     }
 }

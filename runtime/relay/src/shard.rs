@@ -9,7 +9,7 @@
 use crate::{
     hub::{Hub, Reader, Reading, Stream},
     limits,
-    pace::{MergeWrite, Pace},
+    pace::{MergeWrite, NoDelay, Pace},
     tape::{
         Format,
         cursor::Subscriber,
@@ -130,6 +130,11 @@ impl Shard {
         index
     }
 
+    /// How what is sent here is sent.
+    pub(crate) fn pace(&self) -> &Rc<Pace> {
+        &self.pace
+    }
+
     /// Lends the shard's one read buffer, of [`limits::READ_BYTES`]. Not to be called within `read`.
     pub(crate) fn with_scratch<T>(&self, read: impl FnOnce(&mut [u8]) -> T) -> T {
         read(&mut self.scratch.borrow_mut())
@@ -149,6 +154,8 @@ pub struct Setup {
     pub gop_cache: bool,
     /// Between which times a shard gathers what it sends.
     pub merge_write: MergeWrite,
+    /// Whether the kernel may hold short frames back.
+    pub tcp_nodelay: NoDelay,
 }
 
 /// All shards of the node. Cheap to clone.
@@ -189,7 +196,7 @@ impl Shards {
                             queue_length: setup.queue_length,
                             linger: setup.linger,
                         },
-                        pace: Rc::new(Pace::new(setup.merge_write)),
+                        pace: Rc::new(Pace::new(setup.merge_write, setup.tcp_nodelay)),
                         gop_cache: setup.gop_cache,
                         indexes: RefCell::default(),
                         scratch: RefCell::new(vec![0; limits::READ_BYTES].into_boxed_slice()),

@@ -287,7 +287,7 @@ mod tests {
     use crate::{
         frames::tape,
         hub::{Duplicate, Hub, Reader},
-        pace::MergeWrite,
+        pace::{MergeWrite, NoDelay},
         tape::{FRAMES, held::tests::pieces},
     };
     use tokio::task::LocalSet;
@@ -301,10 +301,13 @@ mod tests {
             queue_length: Duration::ZERO,
             linger: Duration::ZERO,
         };
-        let pace = Rc::new(Pace::new(MergeWrite {
-            min: Duration::ZERO,
-            max: Duration::ZERO,
-        }));
+        let pace = Rc::new(Pace::new(
+            MergeWrite {
+                min: Duration::ZERO,
+                max: Duration::ZERO,
+            },
+            NoDelay::Always,
+        ));
         let tasks = TaskTracker::new();
         let held = |index: &Index| tape(index.held().from(0));
         let begun = async {
