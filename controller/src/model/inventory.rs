@@ -17,6 +17,7 @@
 //! the placements that have an owner.
 
 mod answers;
+mod ascending;
 mod node;
 mod shared;
 
@@ -33,6 +34,7 @@ use crate::{
     store::Revision,
 };
 use api::EventKind;
+use ascending::Ascending;
 use control::{Arrival, Epoch, Identity, NodeId, Report, Role, StreamReport};
 use media::StreamPath;
 use std::{
@@ -457,16 +459,19 @@ impl Inventory {
     /// Takes at most `limit` streams that the reconciler is to look at, with their facts and the
     /// revision at which the store had them; `Revision(0)` if it does not have them.
     pub fn take_unsettled(&mut self, limit: usize) -> Vec<(StreamPath, Facts, Revision)> {
-        let mut taken = Vec::new();
-        while taken.len() < limit
-            && let Some(path) = self.unsettled.pop_first()
-        {
-            let stored = self.placements.get(&path);
+        let count = limit.min(self.unsettled.len());
+        let paths: Vec<StreamPath> = (0..count)
+            .filter_map(|_| self.unsettled.pop_first())
+            .collect();
+        let mut placements = Ascending::over(&self.placements);
+        let mut sites = Ascending::over(&self.sites);
+        let with_facts = |path: StreamPath| {
+            let stored = placements.get(&path);
             let revision = stored.map_or(Revision(0), |stored| stored.revision);
-            let facts = self.facts_of(&path, stored);
-            taken.push((path, facts, revision));
-        }
-        taken
+            let facts = self.facts_of(&path, stored, sites.get(&path));
+            (path, facts, revision)
+        };
+        paths.into_iter().map(with_facts).collect()
     }
 
     /// Placements that have had no owner for so long that they need not be kept.
@@ -482,15 +487,20 @@ impl Inventory {
 
     /// All that the decision who owns a stream depends on.
     pub fn facts(&self, path: &StreamPath) -> Facts {
-        self.facts_of(path, self.placements.get(path))
+        self.facts_of(path, self.placements.get(path), self.sites.get(path))
     }
 
-    fn facts_of(&self, path: &StreamPath, stored: Option<&Stored>) -> Facts {
+    fn facts_of(
+        &self,
+        path: &StreamPath,
+        stored: Option<&Stored>,
+        sites: Option<&BTreeSet<NodeId>>,
+    ) -> Facts {
         let placement = stored.map(|stored| stored.placement.clone());
         let owner = placement
             .as_ref()
             .and_then(|placement| placement.owner.as_ref());
-        let claims = self.claims(path);
+        let claims = self.claims(path, sites);
         let seen = match self.seen.is_empty() {
             true => Epoch::NONE,
             false => self.seen.get(path).copied().unwrap_or(Epoch::NONE),
@@ -522,7 +532,7 @@ impl Inventory {
         }
     }
 
-    fn claims(&self, path: &StreamPath) -> Vec<Claim> {
+    fn claims(&self, path: &StreamPath, sites: Option<&BTreeSet<NodeId>>) -> Vec<Claim> {
         let claim = |id: &NodeId| {
             let node = self.nodes.get(id)?;
             if node.identity.role != Role::Origin || node.health == Health::Dead {
@@ -539,12 +549,7 @@ impl Inventory {
                 suspect: node.health == Health::Suspect,
             })
         };
-        self.sites
-            .get(path)
-            .into_iter()
-            .flatten()
-            .filter_map(claim)
-            .collect()
+        sites.into_iter().flatten().filter_map(claim).collect()
     }
 
     fn epoch(&self, path: &StreamPath) -> Epoch {
