@@ -89,6 +89,9 @@ pub const STORE_ASKED_EVERY: Duration = Duration::from_secs(2);
 /// How long it may take for that: far more than a disk's or an election's pause.
 pub const STORE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often a store that is away is complained of: often enough to be found, in an outage of hours.
+pub const AWAY_SAID_EVERY: Duration = Duration::from_secs(10);
+
 /// How long a controller that is gone is believed to be there: losing the one that decides has to
 /// move that within 5 s, and etcd may take a second more to end a lease.
 pub const LEASE_TTL: Duration = Duration::from_secs(3);

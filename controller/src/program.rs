@@ -2,7 +2,7 @@
 
 use crate::{
     Config, grpc,
-    limits::STORE_RETRY,
+    limits::{AWAY_SAID_EVERY, STORE_RETRY},
     metrics::{NODES, PLAYERS, STORE_UP, STREAMS},
     model::{
         Model,
@@ -17,6 +17,7 @@ use ::metrics::gauge;
 use anyhow::Context;
 use api::EventKind;
 use control::Role;
+use service::Throttle;
 use std::{
     net::SocketAddr,
     sync::Arc,
@@ -203,12 +204,17 @@ async fn ending(
     }
 }
 
+/// Says that the store is away; an outage lasts hours.
+static AWAY: Throttle = Throttle::new(AWAY_SAID_EVERY);
+
 /// All that the store holds. One that is shared is waited for: it may come back.
 async fn first(watch: &mut dyn Watch) -> Result<Change, StoreError> {
     loop {
         match watch.next().await {
             Err(error @ StoreError::Etcd { .. }) => {
-                tracing::error!(%error, "the store is waited for");
+                if let Some(held_back) = AWAY.permit(Instant::now()) {
+                    tracing::error!(%error, held_back, "the store is waited for");
+                }
                 tokio::time::sleep(STORE_RETRY).await;
             }
             answered => return answered,

@@ -7,7 +7,7 @@
 //! long as it takes: the streams stay unsettled, nodes go on with what they know.
 
 use crate::{
-    limits::{STORE_RETRY, SWEEP_INTERVAL, WRITES_PER_TRANSACTION_MAX},
+    limits::{AWAY_SAID_EVERY, STORE_RETRY, SWEEP_INTERVAL, WRITES_PER_TRANSACTION_MAX},
     metrics::{CHANGES, COMMIT_SECONDS, COMMITS},
     model::{
         Model,
@@ -28,8 +28,12 @@ use ::metrics::{counter, histogram};
 use api::EventKind;
 use control::{Identity, NodeId};
 use media::StreamPath;
+use service::Throttle;
 use std::{sync::Arc, time::Instant};
 use tokio_util::sync::CancellationToken;
+
+/// Says that the store takes no decision; an outage lasts hours.
+static UNSTORED: Throttle = Throttle::new(AWAY_SAID_EVERY);
 
 /// A decision on its way to the store.
 struct Step {
@@ -79,7 +83,9 @@ pub async fn run(model: Arc<Model>, store: Arc<dyn Store>, cancel: CancellationT
                 }
                 Err(Undone::Failed(error)) => {
                     let streams = steps.len();
-                    tracing::error!(%error, streams, "ownership cannot be stored, trying again");
+                    if let Some(held_back) = UNSTORED.permit(Instant::now()) {
+                        tracing::error!(%error, streams, held_back, "ownership cannot be stored, trying again");
+                    }
                     model.unsettle(steps.into_iter().map(|step| step.path));
                     let _ = tokio::time::timeout(STORE_RETRY, cancel.cancelled()).await;
                 }

@@ -398,3 +398,6 @@ impl Here {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

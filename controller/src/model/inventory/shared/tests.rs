@@ -1,0 +1,356 @@
+//! What follows from what other controllers post, and what ours are to know, without a store.
+
+use super::*;
+use crate::{
+    model::{
+        board::Post,
+        inventory::{DialogueId, Timing},
+    },
+    store::Lease,
+};
+use control::{Addresses, Capacity, Incarnation, Load};
+use std::time::{Duration, Instant};
+
+const OURS: u64 = 1;
+const THEIRS: Attending = Attending {
+    run: 2,
+    dialogue: 7,
+};
+const LEASE: Lease = Lease(5);
+
+struct World {
+    inventory: Inventory,
+    start: Instant,
+    revision: u64,
+}
+
+impl World {
+    /// One of two controllers, that has its lease.
+    fn new() -> Self {
+        let start = Instant::now();
+        let timing = Timing {
+            suspect_after: Duration::from_secs(3),
+        };
+        let now = Now {
+            instant: start,
+            unix_ms: 0,
+        };
+        let mut inventory = Inventory::new(timing, now);
+        inventory.share(OURS, "ours");
+        inventory.hang_on(Some(LEASE));
+        Self {
+            inventory,
+            start,
+            revision: 10,
+        }
+    }
+
+    fn at(&self, seconds: u64) -> Now {
+        Now {
+            instant: self.start + Duration::from_secs(seconds),
+            unix_ms: seconds * 1000,
+        }
+    }
+
+    fn next(&mut self) -> Revision {
+        self.revision += 1;
+        Revision(self.revision)
+    }
+
+    fn posted<T>(&mut self, value: T) -> Posted<T> {
+        Posted {
+            value,
+            revision: self.next(),
+            lease: Some(Lease(99)),
+        }
+    }
+
+    /// Another controller posts that it attends the node, with these streams.
+    fn attends(&mut self, by: Attending, names: &[&str], seconds: u64) {
+        let now = self.at(seconds);
+        for name in names {
+            let report = StreamReport::new(path(name), Arrival::Published, 1);
+            let posted = self.posted(Site { by, report });
+            self.inventory.posted_site(&id(), posted, now);
+        }
+        let posted = self.posted(attended(by));
+        self.inventory.posted_node(&id(), posted, now);
+    }
+
+    /// The lease of the controller that attends the node ends: all goes, in the order of the keys.
+    fn lease_ends(&mut self, names: &[&str], seconds: u64) {
+        let (at, now) = (self.next(), self.at(seconds));
+        self.inventory.unposted_node(&id(), at, now);
+        for name in names {
+            self.inventory.unposted_site(&id(), &path(name), at, now);
+        }
+    }
+
+    /// It registers with us, and reports.
+    fn talks(&mut self, dialogue: u64, names: &[&str], seconds: u64) {
+        let (dialogue, now) = (DialogueId(dialogue), self.at(seconds));
+        let registered = self.inventory.register(identity(), dialogue, now);
+        registered.expect("registered");
+        self.reports(dialogue, names, seconds);
+    }
+
+    fn reports(&mut self, dialogue: DialogueId, names: &[&str], seconds: u64) {
+        let stream = |name: &&str| StreamReport::new(path(name), Arrival::Published, 1);
+        let report = Report {
+            load: Load::default(),
+            streams: names.iter().map(stream).collect(),
+        };
+        let now = self.at(seconds);
+        self.inventory.report(&id(), dialogue, report, now);
+    }
+
+    /// Posts all that is to be posted, at most `limit` at a time; says what, in order.
+    fn posts(&mut self, limit: usize) -> Vec<String> {
+        let mut said = Vec::new();
+        loop {
+            let posts = self.inventory.take_unposted(limit);
+            if posts.is_empty() {
+                return said;
+            }
+            let (revision, now) = (self.next(), self.at(0));
+            for post in posts {
+                said.push(in_words(&post));
+                self.inventory.has_posted(&post, LEASE, revision, now);
+            }
+        }
+    }
+
+    fn node(&self) -> &Node {
+        self.inventory.nodes().get(&id()).expect("it is known")
+    }
+
+    fn streams(&self) -> Vec<&str> {
+        self.node().streams.keys().map(StreamPath::name).collect()
+    }
+}
+
+fn id() -> NodeId {
+    NodeId::new("node").expect("a good id")
+}
+
+fn path(name: &str) -> StreamPath {
+    StreamPath::new("h", "live", name).expect("a good path")
+}
+
+fn identity() -> Identity {
+    Identity {
+        node: id(),
+        role: Role::Origin,
+        incarnation: Incarnation(1),
+        addresses: Addresses::default(),
+        region: String::new(),
+        zone: String::new(),
+        capacity: Capacity::default(),
+        version: String::new(),
+    }
+}
+
+fn attended(by: Attending) -> Attended {
+    Attended {
+        by,
+        controller: "theirs".into(),
+        incarnation: Incarnation(1),
+        talks: true,
+        health: Health::Alive,
+        reason: None,
+        reported: true,
+        registered_unix_ms: Some(0),
+        load: Load::default(),
+    }
+}
+
+fn in_words(post: &Post) -> String {
+    match post {
+        Post::Identity(_) => "identity".into(),
+        Post::Node(_, None, _) => "not attended".into(),
+        Post::Node(_, Some(attended), _) => match attended.reported {
+            true => "has reported".into(),
+            false => "attended".into(),
+        },
+        Post::Site(_, path, Some(_), _) => format!("+{}", path.name()),
+        Post::Site(_, path, None, _) => format!("-{}", path.name()),
+        Post::Seen(path, ..) => format!("seen {}", path.name()),
+    }
+}
+
+#[test]
+fn a_node_is_what_its_controller_says() {
+    let mut world = World::new();
+    world.inventory.stored_node(identity(), world.at(0));
+    assert_eq!(world.node().health, Health::Suspect, "nobody has it yet");
+    world.attends(THEIRS, &["a", "b"], 0);
+    assert_eq!(
+        (world.node().health, world.streams()),
+        (Health::Alive, vec!["a", "b"])
+    );
+    // Its silence is not ours to judge.
+    let later = world.at(100);
+    world.inventory.tick(later);
+    assert_eq!(world.node().health, Health::Alive);
+    let (at, now) = (world.next(), world.at(101));
+    world.inventory.unposted_site(&id(), &path("a"), at, now);
+    assert_eq!(world.streams(), ["b"]);
+    assert_eq!(world.posts(9), [""; 0], "nothing of it is ours to tell");
+}
+
+#[test]
+fn a_node_whose_controller_is_gone_is_suspect_and_keeps_its_streams() {
+    let mut world = World::new();
+    world.inventory.stored_node(identity(), world.at(0));
+    world.attends(THEIRS, &["a", "b"], 0);
+    world.lease_ends(&["a", "b"], 1);
+    assert_eq!(
+        (world.node().health, world.streams()),
+        (Health::Suspect, vec!["a", "b"])
+    );
+    assert!(!world.node().talks());
+
+    let third = Attending {
+        run: 3,
+        dialogue: 1,
+    };
+    world.inventory.take_effects();
+    world.attends(third, &["a", "c"], 2);
+    assert_eq!(
+        (world.node().health, world.streams()),
+        (Health::Alive, vec!["a", "c"])
+    );
+    let kinds = world.inventory.take_effects().events;
+    let kinds: Vec<EventKind> = kinds.into_iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [EventKind::NodeBack]);
+}
+
+#[test]
+fn a_node_comes_from_another_controller_to_us_with_all_it_has() {
+    let mut world = World::new();
+    world.inventory.stored_node(identity(), world.at(0));
+    world.attends(THEIRS, &["a", "b"], 0);
+    world.inventory.take_effects();
+    let (dialogue, now) = (DialogueId(1), world.at(1));
+    world
+        .inventory
+        .register(identity(), dialogue, now)
+        .expect("registered");
+    assert_eq!(
+        world.streams(),
+        ["a", "b"],
+        "it has not said anything else yet"
+    );
+    assert_eq!(world.posts(9), ["attended"]);
+    // What hung on the other one's lease goes; it is posted again when the node has reported.
+    world.lease_ends(&["a", "b"], 2);
+    assert_eq!(
+        (world.node().health, world.streams()),
+        (Health::Alive, vec!["a", "b"])
+    );
+    world.reports(dialogue, &["b", "c"], 3);
+    assert_eq!(world.streams(), ["b", "c"]);
+    world.posts(9);
+    assert_eq!(world.posts(9), [""; 0]);
+    let events = world.inventory.take_effects().events;
+    assert_eq!(events, [], "nobody has noticed anything");
+}
+
+#[test]
+fn a_node_that_has_begun_a_later_dialogue_elsewhere_is_no_longer_ours() {
+    let mut world = World::new();
+    world.talks(1, &["a"], 0);
+    world.posts(9);
+    world.inventory.take_effects();
+    world.attends(THEIRS, &["a"], 1);
+    assert!(world.inventory.take_effects().taken.contains(&id()));
+    assert_eq!(
+        (world.node().health, world.streams()),
+        (Health::Alive, vec!["a"])
+    );
+    assert!(!world.node().is_in(DialogueId(1)));
+    assert_eq!(world.posts(9), [""; 0], "what they have posted is theirs");
+    // Our end of the dialogue breaks late, and means nothing.
+    let now = world.at(2);
+    world
+        .inventory
+        .ended(&id(), DialogueId(1), false, "broken", now);
+    assert_eq!(world.node().health, Health::Alive);
+}
+
+#[test]
+fn what_was_said_of_a_node_before_our_dialogue_does_not_end_it() {
+    let mut world = World::new();
+    world.inventory.stored_node(identity(), world.at(0));
+    world.attends(THEIRS, &["a"], 0);
+    world.talks(1, &["a"], 1);
+    // The other controller has noticed that its dialogue broke.
+    let broken = Attended {
+        talks: false,
+        health: Health::Suspect,
+        ..attended(THEIRS)
+    };
+    let (posted, now) = (world.posted(broken), world.at(2));
+    world.inventory.posted_node(&id(), posted, now);
+    assert!(world.node().is_in(DialogueId(1)));
+    assert_eq!(world.node().health, Health::Alive);
+    assert_eq!(world.posts(9), ["+a", "has reported"]);
+}
+
+#[test]
+fn streams_are_posted_before_the_word_that_they_are_all_and_only_once() {
+    for limit in [1, 2, 9] {
+        let mut world = World::new();
+        world.talks(1, &["a", "b"], 0);
+        let said = world.posts(limit);
+        assert_eq!(said, ["+a", "+b", "has reported"], "{limit} at a time");
+        world.reports(DialogueId(1), &["b"], 1);
+        assert_eq!(world.posts(limit), ["-a"]);
+        world.reports(DialogueId(1), &["b"], 2);
+        assert_eq!(world.posts(limit), [""; 0]);
+    }
+}
+
+#[test]
+fn what_hung_on_a_lost_lease_is_posted_again_and_nothing_without_one() {
+    let mut world = World::new();
+    world.talks(1, &["a"], 0);
+    world.posts(9);
+    world.inventory.hang_on(None);
+    world.reports(DialogueId(1), &["a", "b"], 1);
+    assert_eq!(world.posts(9), [""; 0]);
+    world.inventory.hang_on(Some(Lease(6)));
+    let posts = world.inventory.take_unposted(9);
+    let said: Vec<String> = posts.iter().map(in_words).collect();
+    assert_eq!(said, ["+a", "+b", "has reported"]);
+    // It failed: nothing is lost.
+    world.inventory.unpost(posts);
+    assert_eq!(world.inventory.take_unposted(9).len(), 3);
+}
+
+#[test]
+fn a_store_that_comes_back_empty_is_told_everything_again() {
+    let mut world = World::new();
+    world.talks(1, &["a"], 0);
+    world.posts(9);
+    let placement = crate::plan::Placement {
+        owner: None,
+        epoch: Epoch(4),
+        since_unix_ms: 0,
+    };
+    let revision = world.next();
+    world
+        .inventory
+        .stored_stream(&path("a"), Some(placement), revision);
+
+    world.inventory.history_lost();
+    let (empty, now) = (Revision(1), world.at(1));
+    world
+        .inventory
+        .stored_streams_are(&Default::default(), empty);
+    world.inventory.posted_are(&Kept::default(), empty, now);
+    assert_eq!(world.streams(), ["a"]);
+    assert_eq!(world.posts(9), ["identity", "+a", "has reported", "seen a"]);
+    let facts = world.inventory.facts(&path("a"));
+    assert_eq!((facts.placement, facts.seen), (None, Epoch(4)));
+}
