@@ -5,7 +5,7 @@ use super::{
     table::table,
     units::{self, or_unknown},
 };
-use api::{CandidateExplained, OwnerExplained, PlacingExplained, StreamExplained};
+use api::{CandidateExplained, Claim, OwnerExplained, PlacingExplained, StreamExplained};
 
 /// Why things are as they are: decisions with all that led to them.
 #[derive(Debug, clap::Args)]
@@ -45,50 +45,49 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 fn text(explained: &StreamExplained) -> String {
-    let mut parts = vec![format!(
-        "{}\nnow      {}",
-        explained.path,
-        owner(&explained.owner)
-    )];
+    let mut parts = vec![
+        explained.path.clone(),
+        format!("owner    {}", owner(&explained.owner)),
+    ];
     if let Some(change) = &explained.last_change {
-        parts.push(format!(
-            "changed  {} at {}",
-            owner(change),
-            units::moment(change.at_unix_ms)
-        ));
+        let when = units::moment(change.at_unix_ms);
+        parts.push(format!("changed  {when} to {}", owner(change)));
     }
     parts.push(placing(&explained.placing));
     parts.join("\n")
 }
 
+/// What was decided and why; below it, what was known.
 fn owner(explained: &OwnerExplained) -> String {
     let OwnerExplained {
         decided,
+        reason,
         owner,
         owner_is,
         epoch,
         revision,
-        reason,
         claims,
         ..
     } = explained;
-    let nobody = "nobody";
-    let claimed: Vec<String> = claims
-        .iter()
-        .map(|claim| match claim.suspect {
-            true => format!("{} (silent)", claim.node),
-            false => claim.node.clone(),
-        })
-        .collect();
-    let claimed = match claimed.is_empty() {
-        true => nobody.to_owned(),
-        false => claimed.join(", "),
+    let claim = |claim: &Claim| match claim.suspect {
+        true => format!("{} (silent)", claim.node),
+        false => claim.node.clone(),
+    };
+    let owned = match owner {
+        Some(owner) => format!("owned by {owner}, {owner_is}"),
+        None => "owned by nobody".to_owned(),
+    };
+    let published = match claims.as_slice() {
+        [] => "nowhere".to_owned(),
+        claims => format!(
+            "at {}",
+            claims.iter().map(claim).collect::<Vec<_>>().join(", ")
+        ),
     };
     format!(
-        "{} owns it: {reason} (before: {} at epoch {epoch}, {owner_is}; published at {claimed}; \
-         revision {revision})",
-        decided.as_deref().unwrap_or(nobody),
-        owner.as_deref().unwrap_or(nobody),
+        "{}: {reason}\n         known: {owned}, at epoch {epoch}; published {published}; store \
+         revision {revision}",
+        decided.as_deref().unwrap_or("nobody"),
     )
 }
 
@@ -96,11 +95,11 @@ fn placing(placing: &PlacingExplained) -> String {
     let chosen = or_unknown(placing.chosen.as_ref());
     let reason = &placing.reason;
     let what = match placing.was_told {
-        true => format!(
-            "sent     to {chosen}: {reason}, at {}",
-            units::moment(placing.at_unix_ms)
-        ),
-        false => format!("would go to {chosen}: {reason}"),
+        true => {
+            let when = units::moment(placing.at_unix_ms);
+            format!("placed   {when} at {chosen}: {reason}")
+        }
+        false => format!("a publish would go to {chosen}: {reason}"),
     };
     let header = [
         "ORIGIN",
@@ -143,4 +142,46 @@ fn row(candidate: &CandidateExplained, placing: &PlacingExplained) -> Vec<String
         score.avoided.to_string(),
         ruled_out,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_says_what_was_decided_on_what_was_known() {
+        let json = r#"{"path": "h/live/a",
+            "owner": {"at_unix_ms": 1, "revision": 41, "owner": "one", "epoch": 3, "epoch_seen": 0,
+                "owner_is": "publishing", "changes": false, "decided": "one",
+                "reason": "one publishes it and keeps it before others",
+                "claims": [
+                    {"node": "one", "incarnation": "1", "since_unix_ms": 1, "suspect": false},
+                    {"node": "two", "incarnation": "1", "since_unix_ms": 1, "suspect": true}]},
+            "placing": {"was_told": false, "at_unix_ms": 1, "revision": 41, "from_region": "",
+                "from_zone": "", "keep": "one", "avoid": [], "chosen": "one",
+                "reason": "the stream is at one, or was just sent there", "candidates": [
+                    {"node": "one", "region": "eu", "zone": "", "streams": 7,
+                     "bits_out_per_second": 0, "cpu_permille": 90,
+                     "score": {"total": 50, "used": 50, "crowded": 0, "far": 0,
+                               "near_a_failure": 0, "avoided": 0}},
+                    {"node": "two", "region": "eu", "zone": "", "streams": 0,
+                     "bits_out_per_second": 0, "cpu_permille": 0, "ruled_out": "suspect: silent",
+                     "score": {"total": 0, "used": 0, "crowded": 0, "far": 0,
+                               "near_a_failure": 0, "avoided": 0}}]}}"#;
+        let explained: StreamExplained = serde_json::from_str(json).expect("an answer");
+        let text = text(&explained);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[..4],
+            [
+                "h/live/a",
+                "owner    one: one publishes it and keeps it before others",
+                "         known: owned by one, publishing, at epoch 3; published at one, two \
+                 (silent); store revision 41",
+                "a publish would go to one: the stream is at one, or was just sent there",
+            ]
+        );
+        assert!(lines[6].ends_with("chosen"), "{text}");
+        assert!(lines[7].ends_with("suspect: silent"), "{text}");
+    }
 }
