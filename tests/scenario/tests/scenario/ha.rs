@@ -173,6 +173,12 @@ impl World {
     }
 }
 
+/// How long nothing of the control plane runs: `WEIR_SCENARIO_DARK_S` for longer than a test has time.
+fn dark_for() -> Duration {
+    let seconds = std::env::var("WEIR_SCENARIO_DARK_S").ok();
+    Duration::from_secs(seconds.and_then(|s| s.parse().ok()).unwrap_or(8))
+}
+
 async fn says(controller: &Program, path: &str) -> Result<Value> {
     let url = format!("http://{}{path}", controller.listener("rest"));
     let body = http::get_ok(&url).await?;
@@ -267,10 +273,15 @@ async fn etcd_and_all_controllers_die_and_etcd_comes_back_empty() -> Result<()> 
     for controller in &mut world.controllers {
         controller.kill();
     }
-    let dark = Instant::now();
-    while dark.elapsed() < Duration::from_secs(8) {
+    let (dark, mut joins) = (Instant::now(), 0);
+    while dark.elapsed() < dark_for() {
         world.joins("live/a").await?;
+        joins += world.edges.len();
     }
+    eprintln!(
+        "{joins} joins in {:?} without any controller, none failed",
+        dark.elapsed()
+    );
     let _meanwhile = Streaming::start(&world.origin.rtmp_url("live/b"), Clip::demo()?, 0).await?;
 
     world.etcd.empty().await?;
