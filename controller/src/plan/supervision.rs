@@ -503,7 +503,6 @@ impl Watched {
 
     fn may_be_restarted(&self, now: Instant) -> bool {
         self.seen.presence == Presence::Dead
-            && !self.left
             && self.seen.has_address
             && self.probe.failed >= PROBES_FAILED_MIN
             && self.in_flight.is_none()

@@ -189,6 +189,15 @@ fn one_missed_report_or_one_lost_probe_restarts_nobody() {
         world.comes_back("e1", false);
         assert_eq!(world.run(1), [""; 0]);
     }
+    // Two that fail are not two in a row when one between them is answered.
+    world.hang("e1");
+    world.run(2);
+    world.node("e1").answers = true;
+    assert_eq!(world.run(20), ["504 cut off e1"]);
+    world.node("e1").answers = false;
+    assert_eq!(world.run(2), [""; 0]);
+    world.comes_back("e1", false);
+    world.run(1);
     // Its last probe before the deadline is the first that fails.
     world.cut_off("e1");
     world.run(9);
