@@ -46,6 +46,8 @@ impl Delivery {
         let changed = change(online.clone());
         tokio::pin!(changed);
         let mut batch = Vec::new();
+        let timer = time::sleep(Duration::ZERO);
+        tokio::pin!(timer);
         let mut due: Option<Instant> = None;
         loop {
             let offline = !*online.borrow_and_update();
@@ -68,7 +70,7 @@ impl Delivery {
                     index.append(batch.drain(..));
                 }
                 () = self.nudge.notified() => {}
-                () = wait(due), if due.is_some() => {}
+                () = &mut timer, if due.is_some() => {}
                 () = &mut changed => changed.set(change(online.clone())),
                 () = time::sleep(linger), if offline => {
                     if self.stream.is_online() {
@@ -82,7 +84,12 @@ impl Delivery {
             let Some(index) = self.index.upgrade() else {
                 return;
             };
+            let before = due;
             due = flush_when_due(&index, due).await;
+            if let Some(at) = due.filter(|_| due != before) {
+                timer.as_mut().reset(at);
+            }
+            index.expects_flush(due.is_some());
         }
     }
 }
@@ -106,10 +113,4 @@ async fn flush_when_due(index: &Index, mut due: Option<Instant>) -> Option<Insta
 async fn change(mut online: watch::Receiver<bool>) {
     // An error would mean that the stream is gone, which this task keeps.
     let _ = online.changed().await;
-}
-
-async fn wait(due: Option<Instant>) {
-    if let Some(due) = due {
-        time::sleep_until(due).await;
-    }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Index {
     may_trim: Cell<bool>,
     /// The delivery task is at it, sink by sink.
     flushing: Cell<bool>,
+    /// The delivery task's timer runs.
+    flush_expected: Cell<bool>,
     pace: Rc<Pace>,
     /// Tells the delivery task that something was appended.
     nudge: Rc<Notify>,
@@ -75,6 +77,7 @@ impl Index {
             sinks: RefCell::default(),
             may_trim: Cell::new(false),
             flushing: Cell::new(false),
+            flush_expected: Cell::new(false),
             pace: pace.clone(),
             nudge: Rc::default(),
             ended: Cell::new(false),
@@ -169,9 +172,17 @@ impl Index {
             let to = self.begin_flush();
             self.wake_some(0);
             self.end_flush(to);
-        } else {
+            return;
+        }
+        let is_enough = self.window().is_some_and(|window| window.is_zero());
+        if is_enough || !self.flush_expected.get() {
             self.nudge.notify_one();
         }
+    }
+
+    /// Whether the delivery task will flush by itself, after a while.
+    pub(super) fn expects_flush(&self, expected: bool) {
+        self.flush_expected.set(expected);
     }
 
     /// How long what waits is to be gathered; `None` if nothing waits.
