@@ -131,9 +131,13 @@ pub(crate) fn read_some<'a>(
 }
 
 /// Says that a connection was closed at once, at most a few times a second: floods come here.
-pub(crate) fn say_refused(protocol: &'static str, peer: SocketAddr, why: &dyn std::fmt::Display) {
+pub(crate) fn say_refused(
+    protocol: &'static str,
+    peer: SocketAddr,
+    reason: &dyn std::fmt::Display,
+) {
     metrics::counter!("weir_connections_refused_total", "protocol" => protocol).increment(1);
     if let Some(unsaid) = REFUSALS.permit(std::time::Instant::now()) {
-        tracing::warn!(%peer, protocol, %why, unsaid, "connection refused");
+        tracing::warn!(%peer, protocol, %reason, unsaid, "connection refused");
     }
 }

@@ -79,11 +79,16 @@ async fn answer(
             "not_found",
             "there is nothing here; live streams are at /app/name.flv",
         ),
-        _ => failure(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            "GET and OPTIONS are served",
-        ),
+        _ => {
+            let mut response = failure(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "GET and OPTIONS are served",
+            );
+            let allowed = HeaderValue::from_static("GET, OPTIONS");
+            response.headers_mut().insert(header::ALLOW, allowed);
+            response
+        }
     };
     let anybody = HeaderValue::from_static("*");
     response

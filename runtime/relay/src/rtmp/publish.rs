@@ -29,7 +29,7 @@ pub(super) async fn publish(connection: &mut Connection, path: &StreamPath) -> R
     let publisher = match connection.shard.hub().publish(path, info) {
         Ok(publisher) => publisher,
         Err(busy) => {
-            tracing::warn!(stream = %path, %peer, %busy, "publisher refused");
+            tracing::warn!(stream = %path, %peer, reason = %busy, "publisher refused");
             metrics::counter!("weir_publishes_refused_total").increment(1);
             connection
                 .session
@@ -50,7 +50,7 @@ pub(super) async fn publish(connection: &mut Connection, path: &StreamPath) -> R
         .as_ref()
         .err()
         .map_or_else(|| "unpublished".to_owned(), ToString::to_string);
-    tracing::info!(stream = %path, %peer, %reason, seconds = began.elapsed().as_secs(),
+    tracing::info!(stream = %path, %peer, protocol = "rtmp", %reason, seconds = began.elapsed().as_secs(),
         bytes = connection.session.bytes_received(), "publisher left");
     ended
 }

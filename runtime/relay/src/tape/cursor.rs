@@ -157,13 +157,18 @@ impl Outlet {
                 self.settle(held);
             }
             let mut slices = [IoSlice::new(&[]); limits::WRITE_PIECES_MAX];
-            let count = self.list(held, &mut slices);
+            let (count, bytes) = self.list(held, &mut slices);
             if count == 0 {
                 return Ok(Flushed::All);
             }
             match socket.try_write_vectored(&slices[..count]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => self.advance(written, held),
+                Ok(written) => {
+                    self.advance(written, held);
+                    if written == bytes && count < limits::WRITE_PIECES_MAX {
+                        return Ok(Flushed::All);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(Flushed::Blocked);
                 }
@@ -175,18 +180,19 @@ impl Outlet {
         }
     }
 
-    /// Lists what comes next, as much as there is room for; says how many slices that is.
-    fn list<'a>(&'a self, held: Option<&'a Held>, slices: &mut [IoSlice<'a>]) -> usize {
+    /// Lists what comes next, as much as there is room for; says how many slices and bytes that is.
+    fn list<'a>(&'a self, held: Option<&'a Held>, slices: &mut [IoSlice<'a>]) -> (usize, usize) {
         let own = self.own.iter().map(|bytes| &bytes[..]);
         let tape = held
             .zip(self.cursor.position())
             .map(|(held, seq)| held.slices(seq));
-        let mut count = 0;
-        for (slice, bytes) in slices.iter_mut().zip(own.chain(tape.into_iter().flatten())) {
-            *slice = IoSlice::new(bytes);
+        let (mut count, mut bytes) = (0, 0);
+        for (slice, next) in slices.iter_mut().zip(own.chain(tape.into_iter().flatten())) {
+            *slice = IoSlice::new(next);
             count += 1;
+            bytes += next.len();
         }
-        count
+        (count, bytes)
     }
 
     fn settle(&mut self, held: &Held) {

@@ -48,6 +48,19 @@ async fn a_request_in_pieces_is_served_the_same() {
 }
 
 #[tokio::test]
+async fn who_asks_by_another_method_is_told_which_are_served() {
+    let (server, _publisher) = published().await;
+    let socket = TcpStream::connect(server.http).await.expect("a server");
+    let request = "HEAD /live/a.flv HTTP/1.1\r\nHost: h\r\n\r\n";
+    let head = FlvPlayer::ask(socket, request).await.head;
+    assert!(head.starts_with("HTTP/1.1 405 "), "{head}");
+    assert!(
+        head.to_lowercase().contains("\r\nallow: get, options\r\n"),
+        "{head}"
+    );
+}
+
+#[tokio::test]
 async fn a_connection_that_is_used_again_is_served_the_same() {
     let (server, mut publisher) = published().await;
     let mut socket = TcpStream::connect(server.http).await.expect("a server");
