@@ -216,7 +216,8 @@ impl Dialogue {
                     match self.outbox.next(now) {
                         Some(Next::Say(message)) => room.send(says(message)),
                         Some(Next::Report) => {
-                            let report = shared.source.report();
+                            let mut report = shared.source.report();
+                            shared.epochs.lock().tell(&mut report);
                             room.send(says(from_node::Message::Report(report.into())));
                             reported = now;
                             counter!(REPORTS).increment(1);
@@ -274,6 +275,7 @@ impl Dialogue {
         let newer = shared.desired.send_if_modified(|current| {
             let newer = generation > current.generation;
             if newer {
+                shared.epochs.lock().learn(&desired.owned);
                 *current = desired;
             }
             newer

@@ -3,6 +3,7 @@
 use crate::{
     Config, Locating, PlaceError, Source,
     dialogue::{self, Asked},
+    epochs::Epochs,
     limits::{ANSWER_PATIENCE, MEMORY_WRITE_GAP, PLACING_MAX},
     locations::Locations,
     memory::{self, Memory},
@@ -10,6 +11,7 @@ use crate::{
 };
 use control::{Desired, Identity, Incarnation, NodeId, Upstream, wire};
 use media::StreamPath;
+use parking_lot::Mutex;
 use std::{path::PathBuf, sync::Arc};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -29,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) token: Option<crate::config::Token>,
     pub(crate) source: Arc<dyn Source>,
     pub(crate) desired: watch::Sender<Desired>,
+    pub(crate) epochs: Mutex<Epochs>,
     pub(crate) connected: watch::Sender<bool>,
     pub(crate) locations: Arc<Locations>,
     /// The node has something new to report.
@@ -69,6 +72,7 @@ impl Agent {
             token: config.token.clone(),
             source,
             desired: watch::Sender::new(of_next_process(known.desired)),
+            epochs: Mutex::default(),
             connected: watch::Sender::new(false),
             locations,
             news: Notify::new(),

@@ -40,7 +40,13 @@ async fn dropping_kills_the_grandchildren_too() {
     let grandchild: i32 = eventually(SOON, async || Ok(child.log().trim().parse()?))
         .await
         .expect("it says its number");
-    assert!(is_alive(grandchild));
+    // It has no command line either while it becomes `sleep`.
+    eventually(SOON, async || {
+        anyhow::ensure!(is_alive(grandchild), "it has not begun");
+        Ok(())
+    })
+    .await
+    .expect("it begins");
     drop(child);
     eventually(SOON, async || {
         anyhow::ensure!(!is_alive(grandchild), "it lives");
