@@ -52,6 +52,14 @@ pub const METRICS: &[Metric] = &[
         "How long a shard gathers frames now before it sends them.",
     ),
     Metric::counter(
+        "weir_shard_writes_total",
+        "Calls that wrote to players' sockets.",
+    ),
+    Metric::counter(
+        "weir_shard_written_bytes_total",
+        "Bytes that those calls wrote: divided by their number, the mean write.",
+    ),
+    Metric::counter(
         "weir_shard_overruns_total",
         "Times a shard fell behind a publisher and started again.",
     ),

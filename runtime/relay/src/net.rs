@@ -4,7 +4,7 @@ use crate::limits;
 use service::{Throttle, config::Listen};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::{
-    io::{self, Read},
+    io::{self, IoSlice, Read},
     net::SocketAddr,
     time::Duration,
 };
@@ -127,6 +127,29 @@ pub(crate) fn read_some<'a>(
         (Some(bytes), _) => Ok(Some(&buffer[..bytes])),
         (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
         (None, _) => Ok(None),
+    }
+}
+
+/// Sends as much of `slices` as the socket takes.
+///
+/// One slice goes by `send`, which costs the kernel a tenth less than `writev` does. The socket itself is
+/// asked, not what the runtime knows of it: that lies elsewhere in memory, and a player whose turn it is was
+/// not touched for so long that each look is a look into main memory.
+///
+/// # Errors
+/// Whatever the socket says; [`io::ErrorKind::WouldBlock`] if it is full, and then one may wait for it.
+pub(crate) fn send_some(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    let socket = SockRef::from(stream);
+    let sent = match slices {
+        [only] => socket.send(only),
+        several => socket.send_vectored(several),
+    };
+    match sent {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            // Tells the runtime so.
+            stream.try_io(Interest::WRITABLE, || Err(error))
+        }
+        sent => sent,
     }
 }
 

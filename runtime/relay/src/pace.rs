@@ -10,7 +10,7 @@
 //!    `play.merge_write`. What is gathered longer costs less, so the busy share falls, until it lies
 //!    between [`BUSY_BELOW`] and [`BUSY_ABOVE`]: there the time stays as it is.
 
-use metrics::{Gauge, gauge};
+use metrics::{Counter, Gauge, counter, gauge};
 use std::{cell::Cell, time::Duration};
 use tokio::{runtime::Handle, time};
 
@@ -105,6 +105,9 @@ pub(crate) struct Pace {
     window: Cell<Duration>,
     rule: NoDelay,
     nodelay: Cell<bool>,
+    /// Calls that wrote to players, and what they wrote.
+    writes: Cell<u64>,
+    written_bytes: Cell<u64>,
 }
 
 impl Pace {
@@ -114,12 +117,20 @@ impl Pace {
             window: Cell::new(merge_write.min),
             rule,
             nodelay: Cell::new(rule != NoDelay::Never),
+            writes: Cell::new(0),
+            written_bytes: Cell::new(0),
         }
     }
 
     /// Whether frames are to leave at once, `TCP_NODELAY`.
     pub(crate) fn nodelay(&self) -> bool {
         self.nodelay.get()
+    }
+
+    /// One call wrote `bytes` to a player.
+    pub(crate) fn wrote(&self, bytes: u64) {
+        self.writes.set(self.writes.get() + 1);
+        self.written_bytes.set(self.written_bytes.get() + bytes);
     }
 
     /// How long to gather now.
@@ -131,7 +142,10 @@ impl Pace {
     pub(crate) async fn keep(&self, shard: usize) -> std::convert::Infallible {
         let shard = shard.to_string();
         let busy_gauge: Gauge = gauge!("weir_shard_busy_ratio", "shard" => shard.clone());
-        let window_gauge: Gauge = gauge!("weir_shard_merge_write_seconds", "shard" => shard);
+        let window_gauge: Gauge =
+            gauge!("weir_shard_merge_write_seconds", "shard" => shard.clone());
+        let writes: Counter = counter!("weir_shard_writes_total", "shard" => shard.clone());
+        let written_bytes: Counter = counter!("weir_shard_written_bytes_total", "shard" => shard);
         let metrics = Handle::current().metrics();
         let mut looked = (time::Instant::now(), metrics.worker_total_busy_duration(0));
         loop {
@@ -144,6 +158,8 @@ impl Pace {
             self.nodelay.set(self.rule.next(self.nodelay.get(), busy));
             busy_gauge.set(busy);
             window_gauge.set(self.window.get().as_secs_f64());
+            writes.absolute(self.writes.get());
+            written_bytes.absolute(self.written_bytes.get());
         }
     }
 }

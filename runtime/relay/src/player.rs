@@ -205,6 +205,7 @@ impl Player {
         let totals = self.reading.stream().totals();
         let written = outlet.written() - written_before;
         totals.sent(written);
+        self.pace.wrote(written);
         if outlet.skips() != skips_before {
             totals.skipped();
             self.count_skip(Instant::now());

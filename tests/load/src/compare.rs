@@ -154,6 +154,7 @@ fn load(
         publish: server.publish.clone(),
         play: vec![server.play.clone()],
         pids,
+        metrics: server.metrics,
         ..plan.clone()
     };
     if plan.publish.is_none() {

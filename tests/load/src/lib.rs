@@ -7,7 +7,7 @@
 //! * [`report`]: what was found, as a table or JSON.
 //! * [`footage`] and [`mod@stamp`]: what publishers send, and how a player can tell what became of it.
 //! * [`check`]: what a checked player demands.
-//! * [`process`]: what a server process costs.
+//! * [`process`]: what a server process costs; [`counters`]: what a Weir node counts itself.
 //! * [`compare`]: the same load on several servers in turn; [`server`] starts them, [`floor`] is the
 //!   least that any can cost.
 //! * [`target`], [`clock`], [`histogram`], [`limits`]: URLs, time, quantiles, bounds.
@@ -33,6 +33,7 @@
 pub mod check;
 pub mod clock;
 pub mod compare;
+pub mod counters;
 mod crowd;
 mod dialogue;
 pub mod floor;

@@ -42,6 +42,8 @@ pub struct Plan {
     pub drain_interval: Duration,
     /// The server's processes.
     pub pids: Vec<u32>,
+    /// Where a Weir node counts its writes for Prometheus: such calls leave no trace in `/proc`.
+    pub metrics: Option<std::net::SocketAddr>,
 }
 
 impl Default for Plan {
@@ -65,6 +67,7 @@ impl Default for Plan {
             threads: 2,
             drain_interval: Duration::from_millis(50),
             pids: Vec::new(),
+            metrics: None,
         }
     }
 }

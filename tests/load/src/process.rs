@@ -1,14 +1,20 @@
 //! What a server process costs, as `/proc` tells it: CPU time, memory, descriptors, writes.
 
 use serde::Serialize;
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// A process's costs at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Cost {
-    /// CPU seconds since its start, of all its threads, in user space.
+    /// CPU seconds since its start, of all its threads. By the scheduler's own clock, where it tells:
+    /// the other two count ticks, of 10 ms most often.
+    pub cpu_seconds: f64,
+    /// Of them in user space.
     pub user_seconds: f64,
-    /// The same in the kernel.
+    /// Of them in the kernel.
     pub system_seconds: f64,
     /// Resident memory in bytes, shared pages of programs and libraries included.
     pub resident_bytes: u64,
@@ -22,13 +28,6 @@ pub struct Cost {
     pub written_bytes: u64,
 }
 
-impl Cost {
-    /// CPU seconds in all.
-    pub fn cpu_seconds(&self) -> f64 {
-        self.user_seconds + self.system_seconds
-    }
-}
-
 /// The costs of all `pids` together.
 ///
 /// # Errors
@@ -38,6 +37,7 @@ pub fn cost_of(pids: &[u32]) -> io::Result<Cost> {
     for pid in pids {
         let cost = read(*pid)
             .map_err(|error| io::Error::new(error.kind(), format!("process {pid}: {error}")))?;
+        sum.cpu_seconds += cost.cpu_seconds;
         sum.user_seconds += cost.user_seconds;
         sum.system_seconds += cost.system_seconds;
         sum.resident_bytes += cost.resident_bytes;
@@ -95,15 +95,34 @@ fn read(pid: u32) -> io::Result<Cost> {
     // Only the process's owner and root may look at the rest; without them it counts as zero.
     let io = fs::read_to_string(folder.join("io")).unwrap_or_default();
     let descriptors = fs::read_dir(folder.join("fd")).map_or(0, Iterator::count);
+    let (user_seconds, system_seconds) = (
+        user_ticks as f64 / ticks_per_second,
+        system_ticks as f64 / ticks_per_second,
+    );
     Ok(Cost {
-        user_seconds: user_ticks as f64 / ticks_per_second,
-        system_seconds: system_ticks as f64 / ticks_per_second,
+        // Threads that have ended are missing in what the scheduler tells.
+        cpu_seconds: scheduled_seconds(&folder).max(user_seconds + system_seconds),
+        user_seconds,
+        system_seconds,
         resident_bytes: kilobytes("VmRSS:"),
         anonymous_bytes: kilobytes("RssAnon:"),
         descriptors: descriptors as u64,
         write_calls: field(&io, "syscw:").unwrap_or(0),
         written_bytes: field(&io, "wchar:").unwrap_or(0),
     })
+}
+
+/// What the threads that live have run: `schedstat` of each begins with it, in nanoseconds. 0 where the
+/// kernel does not tell.
+fn scheduled_seconds(folder: &Path) -> f64 {
+    let Ok(threads) = fs::read_dir(folder.join("task")) else {
+        return 0.0;
+    };
+    let nanoseconds = threads.flatten().filter_map(|thread| {
+        let told = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        told.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    nanoseconds.sum::<u64>() as f64 / 1e9
 }
 
 /// `utime` and `stime` (proc_pid_stat(5)); the program's name, which may hold anything, is passed over.
@@ -134,6 +153,8 @@ mod tests {
     fn this_process_costs_something() {
         let cost = cost_of(&[std::process::id()]).expect("we are there");
         assert!(cost.resident_bytes > 100_000 && cost.descriptors > 2);
+        let by_ticks = cost.user_seconds + cost.system_seconds;
+        assert!(cost.cpu_seconds > 0.0 && cost.cpu_seconds >= by_ticks);
         assert!(cost_of(&[u32::MAX]).is_err());
     }
 }

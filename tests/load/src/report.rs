@@ -160,7 +160,7 @@ pub struct Server {
     pub busy: f64,
     /// Gbit that players received for each CPU second.
     pub gbit_per_cpu_second: Option<f64>,
-    /// Mean length of a `write`, where the server uses that call.
+    /// Mean length of a `write`, where the server uses that call, or is a Weir node that tells.
     pub bytes_per_write: Option<f64>,
     /// Resident memory before anybody came.
     pub resident_idle_bytes: u64,
@@ -284,7 +284,7 @@ impl Server {
             begin,
             end,
         } = costs;
-        let cpu_seconds = end.cpu_seconds() - begin.cpu_seconds();
+        let cpu_seconds = end.cpu_seconds - begin.cpu_seconds;
         let written = end.written_bytes.saturating_sub(begin.written_bytes) as f64;
         let writes = end.write_calls.saturating_sub(begin.write_calls) as f64;
         // A server that sends by another call writes only its log by this one.

@@ -2,6 +2,7 @@
 
 use crate::{
     clock::Moment,
+    counters,
     crowd::{
         Crowd, Harvest,
         board::{Board, Phase},
@@ -95,7 +96,7 @@ pub(crate) struct Costs {
 pub fn run(plan: &Plan, watcher: &mut dyn Watcher) -> Result<Report, RunError> {
     plan.check()?;
     let mut costs = Costs {
-        idle: process::cost_of(&plan.pids)?,
+        idle: look(plan)?,
         ..Costs::default()
     };
     let board = Arc::new(Board::default());
@@ -190,7 +191,7 @@ fn conduct(
         }
         pass(board, plan.settle, watcher, Stage::Settling);
     }
-    costs.published = process::cost_of(&plan.pids)?;
+    costs.published = look(plan)?;
     board.enter(Phase::Join);
     if plan.players > 0 {
         let joining = Duration::from_secs_f64(f64::from(plan.players) / plan.join_rate);
@@ -203,14 +204,14 @@ fn conduct(
         });
         pass(board, plan.warm_up, watcher, Stage::WarmingUp);
     }
-    costs.begin = process::cost_of(&plan.pids)?;
+    costs.begin = look(plan)?;
     let own = process::cost_of(&[std::process::id()])?;
     let before = board.glance();
     let began = Moment::now();
     board.enter(Phase::Measure);
     pass(board, plan.measure, watcher, Stage::Measuring);
     let after = board.glance();
-    costs.end = process::cost_of(&plan.pids)?;
+    costs.end = look(plan)?;
     let seconds = Moment::now().since(began).as_secs_f64();
     let own_end = process::cost_of(&[std::process::id()])?;
     Ok(Measured {
@@ -218,8 +219,18 @@ fn conduct(
         playing: (before.playing, after.playing),
         publishing: after.publishing,
         joined: after.joined,
-        own_cpu_seconds: own_end.cpu_seconds() - own.cpu_seconds(),
+        own_cpu_seconds: own_end.cpu_seconds - own.cpu_seconds,
     })
+}
+
+/// What the server has cost so far.
+fn look(plan: &Plan) -> io::Result<process::Cost> {
+    let mut cost = process::cost_of(&plan.pids)?;
+    if let Some(admin) = plan.metrics {
+        let writes = counters::writes(admin)?;
+        (cost.write_calls, cost.written_bytes) = (writes.calls, writes.bytes);
+    }
+    Ok(cost)
 }
 
 /// Looks again and again until `done` says so, or for `longest`.

@@ -106,6 +106,8 @@ pub struct Server {
     pub publish: Option<Target>,
     /// Where to play.
     pub play: Target,
+    /// Where it counts its writes, if it is one of ours.
+    pub metrics: Option<SocketAddr>,
     /// Goes last: the process may write to it until it is dead.
     _folder: TempDir,
 }
@@ -117,7 +119,7 @@ impl Recipe {
     /// If it cannot be started, or listens nowhere in time.
     pub fn start(&self, via: Via) -> Result<Server, StartError> {
         let folder = tempfile::Builder::new().prefix("weir-load-").tempdir()?;
-        let (rtmp, http) = (free_port()?, free_port()?);
+        let (rtmp, http, admin) = (free_port()?, free_port()?, free_port()?);
         let rtmp_url = format!("rtmp://{rtmp}/{STREAM}");
         let (command, publish, play) = match self {
             Self::Weir { env } => {
@@ -126,7 +128,7 @@ impl Recipe {
                     Via::Http => format!("http://{http}/{STREAM}.flv"),
                     Via::Ws => format!("ws://{http}/{STREAM}.flv"),
                 };
-                let mut command = weir(folder.path(), rtmp, http)?;
+                let mut command = weir(folder.path(), rtmp, http, admin)?;
                 command.envs(env.iter().map(|(key, value)| (key, value)));
                 (command, Some(rtmp_url.parse()?), play.parse()?)
             }
@@ -157,7 +159,8 @@ impl Recipe {
                 (command, None, format!("tcp://{rtmp}").parse()?)
             }
         };
-        let server = launch(command, folder, publish, play)?;
+        let mut server = launch(command, folder, publish, play)?;
+        server.metrics = matches!(self, Self::Weir { .. }).then_some(admin);
         Ok(server)
     }
 }
@@ -223,6 +226,7 @@ fn launch(
         log,
         publish,
         play,
+        metrics: None,
         _folder: folder,
     };
     let began = Instant::now();
@@ -292,11 +296,16 @@ pub fn weir_origin() -> Result<PathBuf, StartError> {
     })
 }
 
-fn weir(folder: &Path, rtmp: SocketAddr, http: SocketAddr) -> Result<Command, StartError> {
+fn weir(
+    folder: &Path,
+    rtmp: SocketAddr,
+    http: SocketAddr,
+    admin: SocketAddr,
+) -> Result<Command, StartError> {
     let config = serde_json::json!({
         "rtmp": { "listen": rtmp.to_string() },
         "http": { "listen": http.to_string() },
-        "admin": { "listen": "127.0.0.1:0" },
+        "admin": { "listen": admin.to_string() },
         "log": { "level": "warn" },
         "shards": 1,
     });

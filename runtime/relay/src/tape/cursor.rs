@@ -6,7 +6,7 @@ use super::{
     held::Held,
     index::{Index, Sink},
 };
-use crate::{hub::Reading, limits};
+use crate::{hub::Reading, limits, net};
 use bytes::{Buf, Bytes};
 use std::{
     cell::{Cell, RefCell},
@@ -161,7 +161,7 @@ impl Outlet {
             if count == 0 {
                 return Ok(Flushed::All);
             }
-            match socket.try_write_vectored(&slices[..count]) {
+            match net::send_some(socket, &slices[..count]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     self.advance(written, held);

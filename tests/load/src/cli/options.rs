@@ -194,6 +194,16 @@ pub(crate) struct Watched {
     /// A process of the server, to report its CPU time, memory and descriptors; may be repeated.
     #[arg(long = "pid", value_name = "PID")]
     pids: Vec<u32>,
+    /// The admin address of a Weir node, to report the mean length of its writes.
+    #[arg(long, value_name = "HOST:PORT")]
+    metrics: Option<std::net::SocketAddr>,
+}
+
+impl Watched {
+    fn fill(&self, plan: &mut Plan) {
+        plan.pids.clone_from(&self.pids);
+        plan.metrics = self.metrics;
+    }
 }
 
 /// Where the report goes.
@@ -265,7 +275,7 @@ impl Play {
         };
         self.players.fill(&mut plan);
         self.run.fill(&mut plan);
-        plan.pids.clone_from(&self.watched.pids);
+        self.watched.fill(&mut plan);
         self.output.carry_out(&plan)
     }
 }
@@ -278,7 +288,7 @@ impl Publish {
         };
         self.media.fill(&mut plan);
         self.run.fill(&mut plan);
-        plan.pids.clone_from(&self.watched.pids);
+        self.watched.fill(&mut plan);
         self.output.carry_out(&plan)
     }
 }
@@ -292,7 +302,7 @@ impl Mix {
         self.media.fill(&mut plan);
         self.players.fill(&mut plan);
         self.run.fill(&mut plan);
-        plan.pids.clone_from(&self.watched.pids);
+        self.watched.fill(&mut plan);
         self.output.carry_out(&plan)
     }
 }
