@@ -15,7 +15,7 @@ use controller::{
     limits::WRITES_PER_TRANSACTION_MAX,
     model::inventory::{DialogueId, Inventory, Now, Timing},
     plan::{
-        self, Candidate, Decision, Duplicates, Placement,
+        self, Candidate, Decision, Placement, Policy,
         placing::{Board, Question, Site, Standing},
     },
     store::Revision,
@@ -43,7 +43,7 @@ fn main() {
     for _ in 0..ROUNDS {
         let mut inventory = cluster(now);
         let began = Instant::now();
-        let owned = own_all(&mut inventory);
+        let owned = own_all(&mut inventory, now);
         all_new.push(began.elapsed());
         assert_eq!(owned.len(), STREAMS, "each stream gets an owner");
         for (number, (path, placement)) in owned.into_iter().enumerate() {
@@ -51,7 +51,7 @@ fn main() {
             inventory.stored_stream(&path, Some(placement), revision);
         }
         let began = Instant::now();
-        let changed = own_all(&mut inventory);
+        let changed = own_all(&mut inventory, now);
         unchanged.push(began.elapsed());
         assert_eq!(changed.len(), 0, "and keeps it");
     }
@@ -86,21 +86,17 @@ fn main() {
 }
 
 /// Decides for every unsettled stream, as many at a time as the reconciler does; the changes.
-fn own_all(inventory: &mut Inventory) -> Vec<(StreamPath, Placement)> {
-    let mut changes = Vec::new();
+fn own_all(inventory: &mut Inventory, now: Now) -> Vec<(StreamPath, Placement)> {
+    let (mut changes, policy) = (Vec::new(), Policy::default());
     loop {
-        let unsettled = inventory.take_unsettled(WRITES_PER_TRANSACTION_MAX);
+        let unsettled = inventory.take_unsettled(WRITES_PER_TRANSACTION_MAX, now);
         if unsettled.is_empty() {
             return changes;
         }
         for (path, facts, _) in unsettled {
-            if let Decision::Change { owner, epoch, .. } = plan::decide(&facts, Duplicates::Refuse)
-            {
-                let placement = Placement {
-                    owner,
-                    epoch,
-                    since_unix_ms: 0,
-                };
+            if let Decision::Change { owner, epoch, .. } = plan::decide(&facts, &policy) {
+                let before = facts.placement.as_ref();
+                let placement = Placement::after(before, owner, epoch, now.unix_ms);
                 changes.push((path, placement));
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     model::inventory::Timing,
-    plan::{Duplicates, Policy},
+    plan::{self, Duplicates, Policy},
     restart, store,
 };
 use anyhow::{Context, ensure};
@@ -105,12 +105,17 @@ pub struct Nodes {
 }
 
 /// What happens to streams.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, Validate, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Streams {
     /// What happens when a stream that has a live owner is published at another origin.
     #[garde(skip)]
     pub duplicates: DuplicatesRule,
+    /// How often a stream may change from one origin to another within a minute. One that would more
+    /// often is held where it is, and one whose owner is gone waits without an owner, until it may
+    /// again; an event says so. One that comes back to the origin that had it last has not moved.
+    #[garde(range(min = 1, max = 600))]
+    pub moves_per_minute: u32,
     /// Copies that every origin makes of what is published to it.
     #[garde(length(max = 1000), dive)]
     pub forwards: Vec<ForwardRule>,
@@ -218,6 +223,16 @@ impl Default for Nodes {
     }
 }
 
+impl Default for Streams {
+    fn default() -> Self {
+        Self {
+            duplicates: DuplicatesRule::default(),
+            moves_per_minute: plan::MOVES_PER_MINUTE,
+            forwards: Vec::new(),
+        }
+    }
+}
+
 impl Rest {
     /// The token that operators must show, wherever it is written.
     ///
@@ -254,6 +269,7 @@ impl Config {
                 DuplicatesRule::Refuse => Duplicates::Refuse,
                 DuplicatesRule::TakeOver => Duplicates::TakeOver,
             },
+            moves_per_minute: self.streams.moves_per_minute,
             forwards: self.streams.forwards.iter().map(forward).collect(),
         }
     }

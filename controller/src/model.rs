@@ -355,8 +355,16 @@ impl Model {
 
     /// Takes at most `limit` streams whose facts changed, with their facts and the revision at which
     /// the store had them.
-    pub fn take_unsettled(&self, limit: usize) -> Vec<(StreamPath, Facts, Revision)> {
-        self.state.lock().inventory.take_unsettled(limit)
+    pub fn take_unsettled(&self, limit: usize, now: Now) -> Vec<(StreamPath, Facts, Revision)> {
+        self.state.lock().inventory.take_unsettled(limit, now)
+    }
+
+    /// A stream has moved too often and is to be looked at again at `until_unix_ms`. `true` if that is
+    /// news.
+    pub fn hold(&self, path: &StreamPath, until_unix_ms: u64, reason: &str, now: Now) -> bool {
+        self.change(now, |state| {
+            state.inventory.hold(path, until_unix_ms, reason, now)
+        })
     }
 
     /// Streams to look at again.
@@ -401,8 +409,8 @@ impl Model {
     }
 
     /// What a node should be doing, without a generation.
-    pub fn desired(&self, node: &NodeId) -> Desired {
-        self.state.lock().inventory.desired(node, &self.policy)
+    pub fn desired(&self, node: &NodeId, now: Now) -> Desired {
+        self.state.lock().inventory.desired(node, &self.policy, now)
     }
 
     /// Which origin a publish that `from` has belongs to; the choice is kept for

@@ -8,18 +8,34 @@ pub mod ownership;
 pub mod placing;
 pub mod supervision;
 
-pub use ownership::{Decision, Facts, Owner, Placement, decide, must_leave};
+pub use ownership::{Decision, Facts, Moves, Owner, Placement, decide, must_leave};
 pub use placing::Candidate;
 
 use control::Forward;
 
 /// The operator's rules.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// What happens when a stream that has an owner is published at another origin.
     pub duplicates: Duplicates,
+    /// How often a stream may change from one origin to another within a minute.
+    pub moves_per_minute: u32,
     /// Copies that every origin makes.
     pub forwards: Vec<Forward>,
+}
+
+/// As often as a stream may move unless an operator says otherwise: an encoder that goes through its
+/// whole list of origins is served, two that fight over a name every second are not.
+pub const MOVES_PER_MINUTE: u32 = 10;
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            duplicates: Duplicates::default(),
+            moves_per_minute: MOVES_PER_MINUTE,
+            forwards: Vec::new(),
+        }
+    }
 }
 
 /// What happens when a stream that has a live owner is published at another origin.

@@ -113,33 +113,39 @@ fn decide(model: &Model) -> Vec<Step> {
     let mut steps = Vec::new();
     loop {
         let room = WRITES_PER_TRANSACTION_MAX - steps.len();
-        let unsettled = model.take_unsettled(room);
+        let unsettled = model.take_unsettled(room, now());
         if unsettled.is_empty() {
             return steps;
         }
         for (path, facts, revision) in unsettled {
-            let decision = plan::decide(&facts, model.policy.duplicates);
-            if decision != Decision::Keep {
+            let decision = plan::decide(&facts, &model.policy);
+            let at = now();
+            let is_news = match &decision {
+                Decision::Keep => false,
+                Decision::Held {
+                    until_unix_ms,
+                    reason,
+                } => model.hold(&path, *until_unix_ms, reason, at),
+                Decision::Change { .. } => true,
+            };
+            if is_news {
                 model.explanations.owned(Ownership {
                     path: path.clone(),
-                    at_unix_ms: now().unix_ms,
+                    at_unix_ms: at.unix_ms,
                     revision,
                     facts: facts.clone(),
                     decision: decision.clone(),
                 });
             }
             match decision {
-                Decision::Keep => {}
+                Decision::Keep | Decision::Held { .. } => {}
                 Decision::Change {
                     owner,
                     epoch,
                     reason,
                 } => {
-                    let after = Placement {
-                        owner,
-                        epoch,
-                        since_unix_ms: now().unix_ms,
-                    };
+                    let before = facts.placement.as_ref();
+                    let after = Placement::after(before, owner, epoch, at.unix_ms);
                     steps.push(Step {
                         path,
                         before: facts.placement,
@@ -504,6 +510,7 @@ mod tests {
                 }),
                 epoch: Epoch(epoch),
                 since_unix_ms: 0,
+                moves: crate::plan::Moves::default(),
             },
             reason: "a test".into(),
         };

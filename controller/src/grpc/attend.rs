@@ -228,7 +228,7 @@ impl Talking {
                 Some(to_node::Message::Located(location.to_wire(&path)))
             }
             Next::Desired => {
-                let mut desired = self.parts.model.desired(&self.node);
+                let mut desired = self.parts.model.desired(&self.node, now());
                 if self.said.as_ref() == Some(&desired) {
                     return None;
                 }

@@ -154,6 +154,7 @@ fn name(kind: EventKind) -> &'static str {
         EventKind::StreamUnpublished => "stream.unpublished",
         EventKind::StreamMoved => "stream.moved",
         EventKind::StreamDuplicate => "stream.duplicate",
+        EventKind::StreamHeld => "stream.held",
         EventKind::Other => "other",
     }
 }
@@ -224,6 +225,7 @@ mod tests {
             EventKind::StreamUnpublished,
             EventKind::StreamMoved,
             EventKind::StreamDuplicate,
+            EventKind::StreamHeld,
         ] {
             assert_eq!(serde_json::to_value(kind).expect("JSON"), name(kind));
         }

@@ -127,6 +127,8 @@ pub struct Inventory {
     /// Epochs greater than the placement's that nodes were seen with.
     seen: HashMap<StreamPath, Epoch>,
     unsettled: BTreeSet<StreamPath>,
+    /// Streams that have moved too often, and when they may again, in milliseconds since the Unix epoch.
+    held: BTreeMap<StreamPath, u64>,
     board: Board,
     /// The store has been listed once.
     listed: bool,
@@ -145,6 +147,7 @@ impl Inventory {
             owned: HashMap::new(),
             seen: HashMap::new(),
             unsettled: BTreeSet::new(),
+            held: BTreeMap::new(),
             board: Board::default(),
             listed: false,
             effects: Effects::default(),
@@ -223,7 +226,7 @@ impl Inventory {
     }
 
     /// A node has these streams and no others.
-    fn take_in(&mut self, id: &NodeId, report: Report, news: bool, _now: Now) {
+    fn take_in(&mut self, id: &NodeId, report: Report, news: bool, now: Now) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
@@ -248,7 +251,7 @@ impl Inventory {
         }
         if role == Role::Origin {
             for path in &difference.new {
-                self.note_duplicate(path, id);
+                self.note_duplicate(path, id, now);
             }
             for path in difference.new.into_iter().chain(difference.gone) {
                 self.unsettle(path);
@@ -314,6 +317,7 @@ impl Inventory {
         for id in &forgotten {
             self.forget(id);
         }
+        self.release(now);
         forgotten
     }
 
@@ -443,6 +447,34 @@ impl Inventory {
         self.effects.unsettled = true;
     }
 
+    /// A stream has moved too often, and is to be looked at again at `until_unix_ms`. `true` if that is
+    /// news.
+    pub fn hold(&mut self, path: &StreamPath, until_unix_ms: u64, reason: &str, now: Now) -> bool {
+        if self.held.insert(path.clone(), until_unix_ms) == Some(until_unix_ms) {
+            return false;
+        }
+        let seconds = until_unix_ms.saturating_sub(now.unix_ms).div_ceil(1000);
+        let owner = self.owner(path);
+        let held = match &owner {
+            Some(owner) => format!("held at {owner} for {seconds} s: {reason}"),
+            None => format!("held without an owner for {seconds} s: {reason}"),
+        };
+        let event = New::stream(EventKind::StreamHeld, path, owner.as_ref(), held);
+        self.effects.events.push(event);
+        true
+    }
+
+    /// Streams that were held and may move again are looked at.
+    fn release(&mut self, now: Now) {
+        let due =
+            |(path, until): (&StreamPath, &u64)| (*until <= now.unix_ms).then(|| path.clone());
+        let due: Vec<StreamPath> = self.held.iter().filter_map(due).collect();
+        for path in due {
+            self.held.remove(&path);
+            self.unsettle(path);
+        }
+    }
+
     /// Every stream is to be looked at: who decides is another.
     pub fn unsettle_all(&mut self) {
         let all = self.placements.keys().chain(self.sites.keys());
@@ -454,11 +486,12 @@ impl Inventory {
     /// Nothing is to be looked at: somebody else decides.
     pub fn settle_all(&mut self) {
         self.unsettled.clear();
+        self.held.clear();
     }
 
     /// Takes at most `limit` streams that the reconciler is to look at, with their facts and the
     /// revision at which the store had them; `Revision(0)` if it does not have them.
-    pub fn take_unsettled(&mut self, limit: usize) -> Vec<(StreamPath, Facts, Revision)> {
+    pub fn take_unsettled(&mut self, limit: usize, now: Now) -> Vec<(StreamPath, Facts, Revision)> {
         let count = limit.min(self.unsettled.len());
         let paths: Vec<StreamPath> = (0..count)
             .filter_map(|_| self.unsettled.pop_first())
@@ -468,7 +501,7 @@ impl Inventory {
         let with_facts = |path: StreamPath| {
             let stored = placements.get(&path);
             let revision = stored.map_or(Revision(0), |stored| stored.revision);
-            let facts = self.facts_of(&path, stored, sites.get(&path));
+            let facts = self.facts_of(&path, stored, sites.get(&path), now);
             (path, facts, revision)
         };
         paths.into_iter().map(with_facts).collect()
@@ -486,8 +519,8 @@ impl Inventory {
     }
 
     /// All that the decision who owns a stream depends on.
-    pub fn facts(&self, path: &StreamPath) -> Facts {
-        self.facts_of(path, self.placements.get(path), self.sites.get(path))
+    pub fn facts(&self, path: &StreamPath, now: Now) -> Facts {
+        self.facts_of(path, self.placements.get(path), self.sites.get(path), now)
     }
 
     fn facts_of(
@@ -495,6 +528,7 @@ impl Inventory {
         path: &StreamPath,
         stored: Option<&Stored>,
         sites: Option<&BTreeSet<NodeId>>,
+        now: Now,
     ) -> Facts {
         let placement = stored.map(|stored| stored.placement.clone());
         let owner = placement
@@ -510,6 +544,7 @@ impl Inventory {
             claims,
             seen,
             placement,
+            now_unix_ms: now.unix_ms,
         }
     }
 
@@ -585,9 +620,9 @@ impl Inventory {
         }
     }
 
-    fn note_duplicate(&mut self, path: &StreamPath, id: &NodeId) {
+    fn note_duplicate(&mut self, path: &StreamPath, id: &NodeId, now: Now) {
         let published = self.nodes.get(id).is_some_and(|node| node.publishes(path));
-        let facts = self.facts(path);
+        let facts = self.facts(path, now);
         let owner = facts.placement.and_then(|placement| placement.owner);
         let Some(owner) = owner.filter(|owner| owner.node != *id && published) else {
             return;

@@ -3,8 +3,15 @@
 //! The owner is an origin *in one incarnation*: a process that was started again has to claim anew.
 //! Each change of owner raises the epoch; a stream that loses its owner keeps its epoch, so that the
 //! next owner's is greater.
+//!
+//! A stream changes from one origin to another only so often ([`moves`]): beyond that it is held where
+//! it is, or, where its owner is gone, without one until it may move again.
 
-use super::Duplicates;
+mod moves;
+
+pub use moves::Moves;
+
+use super::{Duplicates, Policy};
 use control::{Epoch, Incarnation, NodeId};
 
 /// Who owns a stream.
@@ -25,6 +32,27 @@ pub struct Placement {
     pub epoch: Epoch,
     /// Since when it has this owner, or none.
     pub since_unix_ms: u64,
+    /// Its last changes from one origin to another.
+    pub moves: Moves,
+}
+
+impl Placement {
+    /// What follows on `before` when `owner` has the stream at `epoch` from now on.
+    pub fn after(
+        before: Option<&Self>,
+        owner: Option<Owner>,
+        epoch: Epoch,
+        now_unix_ms: u64,
+    ) -> Self {
+        let to = owner.as_ref().map(|owner| &owner.node);
+        let moves = Moves::of(before).after(to, now_unix_ms);
+        Self {
+            owner,
+            epoch,
+            since_unix_ms: now_unix_ms,
+            moves,
+        }
+    }
 }
 
 /// One origin's claim: it reports that the stream is published there.
@@ -68,6 +96,8 @@ pub struct Facts {
     pub claims: Vec<Claim>,
     /// A node was seen with this epoch: the store may have lost it.
     pub seen: Epoch,
+    /// When it is decided.
+    pub now_unix_ms: u64,
 }
 
 /// What is to be done.
@@ -84,10 +114,42 @@ pub enum Decision {
         /// For people.
         reason: String,
     },
+    /// It would change from one origin to another, and has done so too often.
+    Held {
+        /// When it may again.
+        until_unix_ms: u64,
+        /// For people.
+        reason: String,
+    },
 }
 
-/// Decides who owns a stream. Applying a decision and deciding again gives `Keep`.
-pub fn decide(facts: &Facts, duplicates: Duplicates) -> Decision {
+/// Decides who owns a stream. Applying a decision and deciding again changes nothing more.
+pub fn decide(facts: &Facts, policy: &Policy) -> Decision {
+    let moves = Moves::of(facts.placement.as_ref());
+    let Some(wins) = best(facts, policy.duplicates, |_| true) else {
+        return settle(facts, None);
+    };
+    let to = &wins.owner.node;
+    let Some(until_unix_ms) = moves.held_until(to, policy.moves_per_minute, facts.now_unix_ms)
+    else {
+        return settle(facts, Some(wins));
+    };
+    // Whoever had it last may have it without a move.
+    let stays = |claim: &Claim| moves.last_owner.as_ref() == Some(&claim.owner.node);
+    match settle(facts, best(facts, policy.duplicates, stays)) {
+        Decision::Keep if facts.owner_is != OwnerIs::Unheard => Decision::Held {
+            until_unix_ms,
+            reason: format!(
+                "it would go to {to}, and has moved {} times within a minute, which is the most",
+                moves.within(facts.now_unix_ms)
+            ),
+        },
+        decided => decided,
+    }
+}
+
+/// Makes the claim that wins the owner, where it is not.
+fn settle(facts: &Facts, wins: Option<&Claim>) -> Decision {
     let present = facts
         .placement
         .as_ref()
@@ -96,8 +158,6 @@ pub fn decide(facts: &Facts, duplicates: Duplicates) -> Decision {
         .placement
         .as_ref()
         .map_or(Epoch::NONE, |placement| placement.epoch);
-    let best = best(facts, present, duplicates);
-
     let change = |owner: Option<&Owner>, reason: String| Decision::Change {
         owner: owner.cloned(),
         epoch: if owner.is_some() {
@@ -107,7 +167,7 @@ pub fn decide(facts: &Facts, duplicates: Duplicates) -> Decision {
         },
         reason,
     };
-    match (present, best) {
+    match (present, wins) {
         (Some(owner), Some(claim)) if claim.owner == *owner => match facts.seen > epoch {
             true => change(
                 Some(owner),
@@ -131,30 +191,24 @@ pub fn decide(facts: &Facts, duplicates: Duplicates) -> Decision {
 /// Whom an origin that publishes the stream has to leave it to; `None` if it need not. Only an owner
 /// that is alive, publishes and stays the owner drives another one out: a publisher that is sent
 /// away while ownership is still being decided would be lost to both.
-pub fn must_leave<'a>(
-    facts: &'a Facts,
-    node: &NodeId,
-    duplicates: Duplicates,
-) -> Option<&'a Placement> {
+pub fn must_leave<'a>(facts: &'a Facts, node: &NodeId, policy: &Policy) -> Option<&'a Placement> {
     let placement = facts.placement.as_ref()?;
     let owner = placement
         .owner
         .as_ref()
         .filter(|owner| owner.node != *node)?;
     let lives = |claim: &Claim| claim.owner == *owner && !claim.suspect;
-    let stays = facts.claims.iter().any(lives) && decide(facts, duplicates) == Decision::Keep;
-    stays.then_some(placement)
+    let stays = || !matches!(decide(facts, policy), Decision::Change { .. });
+    (facts.claims.iter().any(lives) && stays()).then_some(placement)
 }
 
-/// The claim that should win. That of a suspect origin is old: it is enough to keep a stream, not to
-/// get one.
-fn best<'a>(
-    facts: &'a Facts,
-    present: Option<&Owner>,
-    duplicates: Duplicates,
-) -> Option<&'a Claim> {
+/// The claim that should win of those that `may`. That of a suspect origin is old: it is enough to
+/// keep a stream, not to get one.
+fn best(facts: &Facts, duplicates: Duplicates, may: impl Fn(&Claim) -> bool) -> Option<&Claim> {
+    let placement = facts.placement.as_ref();
+    let present = placement.and_then(|placement| placement.owner.as_ref());
     let holds = |claim: &Claim| present == Some(&claim.owner);
-    let counts = |claim: &&Claim| !claim.suspect || holds(claim);
+    let counts = |claim: &&Claim| may(claim) && (!claim.suspect || holds(claim));
     facts.claims.iter().filter(counts).max_by(|a, b| {
         let earlier = b.since_unix_ms.cmp(&a.since_unix_ms);
         let by_policy = match duplicates {
@@ -217,13 +271,22 @@ mod tests {
             owner: by,
             epoch: Epoch(epoch),
             since_unix_ms: 0,
+            moves: Moves::default(),
         })
+    }
+
+    fn policy(duplicates: Duplicates) -> Policy {
+        Policy {
+            duplicates,
+            ..Policy::default()
+        }
     }
 
     /// What is decided as `owner@epoch`, `nobody@epoch` or `keep`.
     fn said(facts: &Facts, duplicates: Duplicates) -> String {
-        match decide(facts, duplicates) {
+        match decide(facts, &policy(duplicates)) {
             Decision::Keep => "keep".into(),
+            Decision::Held { .. } => "held".into(),
             Decision::Change { owner, epoch, .. } => {
                 let who =
                     owner.map_or("nobody".into(), |o| format!("{}.{}", o.node, o.incarnation));
@@ -425,6 +488,7 @@ mod tests {
                 owner_is,
                 claims,
                 seen: Epoch(seen),
+                now_unix_ms: 100,
             };
             assert_eq!(said(&facts, duplicates), wanted, "{name}");
         }
@@ -461,11 +525,13 @@ mod tests {
                 owner_is,
                 claims,
                 seen: Epoch::NONE,
+                now_unix_ms: 100,
             };
-            let b = must_leave(&facts, &owner("b", 1).node, duplicates);
+            let policy = policy(duplicates);
+            let b = must_leave(&facts, &owner("b", 1).node, &policy);
             assert_eq!(b.is_some(), leaves, "{name}");
             assert_eq!(
-                must_leave(&facts, &owner("a", 1).node, duplicates),
+                must_leave(&facts, &owner("a", 1).node, &policy),
                 None,
                 "{name}"
             );
@@ -485,6 +551,7 @@ mod tests {
             owner_is: OwnerIs::Restarted,
             claims,
             seen: Epoch::NONE,
+            now_unix_ms: 100,
         };
         assert_eq!(said(&facts, Duplicates::Refuse), "a.2@6");
     }
@@ -523,8 +590,10 @@ mod tests {
                 owner_is,
                 claims,
                 seen,
+                now_unix_ms: 100,
             };
-            let Decision::Change { owner, epoch, .. } = decide(&facts, duplicates) else {
+            let policy = policy(duplicates);
+            let Decision::Change { owner, epoch, .. } = decide(&facts, &policy) else {
                 continue;
             };
             assert!(epoch >= Epoch(3));
@@ -537,12 +606,9 @@ mod tests {
             } else {
                 OwnerIs::Gone
             };
-            facts.placement = Some(Placement {
-                owner,
-                epoch,
-                since_unix_ms: 1,
-            });
-            assert_eq!(decide(&facts, duplicates), Decision::Keep, "{facts:?}");
+            let before = facts.placement.take();
+            facts.placement = Some(Placement::after(before.as_ref(), owner, epoch, 100));
+            assert_eq!(decide(&facts, &policy), Decision::Keep, "{facts:?}");
         }
     }
 }

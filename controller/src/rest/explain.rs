@@ -23,8 +23,9 @@ pub(super) async fn stream(
 ) -> Result<Json<StreamExplained>, Refused> {
     let path = stream_path(StreamPath::new(&vhost, &app, &name))?;
     let (model, now) = (&parts.model, now());
-    let facts_now = model.read(|inventory| (inventory.facts(&path), inventory.revision(&path)));
-    let decision = plan::decide(&facts_now.0, model.policy.duplicates);
+    let facts_now =
+        model.read(|inventory| (inventory.facts(&path, now), inventory.revision(&path)));
+    let decision = plan::decide(&facts_now.0, &model.policy);
     let owner = Ownership {
         path: path.clone(),
         at_unix_ms: now.unix_ms,
@@ -61,6 +62,13 @@ fn ownership(decided: &Ownership) -> OwnerExplained {
     };
     let (changes, decided_owner, reason) = match &decided.decision {
         Decision::Keep => (false, owner.clone(), kept_because(owner.as_deref(), facts)),
+        Decision::Held { reason, .. } => {
+            let held = match &owner {
+                Some(owner) => format!("held at {owner}: {reason}"),
+                None => format!("held without an owner: {reason}"),
+            };
+            (false, owner.clone(), held)
+        }
         Decision::Change { owner, reason, .. } => {
             let owner = owner.as_ref().map(|owner| owner.node.to_string());
             (true, owner, reason.clone())

@@ -30,7 +30,7 @@ pub use posts::{attended_value, leader_value, seen_value, site_value};
 use super::Entry;
 use crate::{
     model::board::{Attended, Leader, Site},
-    plan::{Owner, Placement},
+    plan::{Moves, Owner, Placement},
 };
 use bytes::Bytes;
 use control::{Addresses, Capacity, Epoch, Identity, Incarnation, NodeId, Role};
@@ -225,6 +225,8 @@ pub fn stream_value(placement: &Placement, reason: &str) -> Bytes {
         }),
         epoch: placement.epoch.0,
         since_unix_ms: placement.since_unix_ms,
+        last_owner: placement.moves.last_owner.as_ref().map(NodeId::to_string),
+        moved_unix_ms: placement.moves.at_unix_ms.clone(),
         reason: reason.to_owned(),
     })
 }
@@ -263,6 +265,10 @@ struct StreamRecord {
     owner: Option<OwnerRecord>,
     epoch: u64,
     since_unix_ms: u64,
+    #[serde(default)]
+    last_owner: Option<String>,
+    #[serde(default)]
+    moved_unix_ms: Vec<u64>,
     #[serde(default)]
     reason: String,
 }
@@ -312,10 +318,15 @@ impl TryFrom<StreamRecord> for Placement {
                 incarnation: Incarnation(owner.incarnation),
             })
         };
+        let last_owner = record.last_owner.as_deref().map(NodeId::new);
         Ok(Self {
             owner: record.owner.map(owner).transpose()?,
             epoch: Epoch(record.epoch),
             since_unix_ms: record.since_unix_ms,
+            moves: Moves {
+                last_owner: last_owner.transpose()?,
+                at_unix_ms: record.moved_unix_ms,
+            },
         })
     }
 }
@@ -370,6 +381,10 @@ mod tests {
                 owner,
                 epoch: Epoch(9),
                 since_unix_ms: 7,
+                moves: Moves {
+                    last_owner: Some(NodeId::new("edge-2").expect("a good id")),
+                    at_unix_ms: vec![3, 5],
+                },
             };
             let written = entry(stream(&path), stream_value(&placement, "why"));
             assert_eq!(

@@ -48,8 +48,8 @@ async fn each_decision_is_kept_with_what_led_to_it_and_leads_to_the_same_answer(
     let again = placing::place(kept.question.clone(), kept.candidates.clone());
     assert_eq!(again, kept);
     let kept = explanations.ownership(&path("new")).expect("it is kept");
-    let duplicates = controller.model().policy.duplicates;
-    assert_eq!(plan::decide(&kept.facts, duplicates), kept.decision);
+    let policy = &controller.model().policy;
+    assert_eq!(plan::decide(&kept.facts, policy), kept.decision);
 
     two.leave().await;
     happens(&controller, "node.left", "two").await;

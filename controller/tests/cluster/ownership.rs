@@ -1,6 +1,6 @@
 //! Streams are found where they are published, by everybody, at once, and by nobody else.
 
-use super::world::{Node, PATIENCE, at, config, events, eventually, happens, path, start};
+use super::world::{Node, PATIENCE, at, config, events, eventually, get, happens, path, start};
 use agent::{Epoch, Role};
 use controller::config::DuplicatesRule;
 use std::{
@@ -114,6 +114,44 @@ async fn by_policy_the_later_publish_takes_over() {
         .await
         .expect("told")
         .expect("it runs");
+    controller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_two_fight_over_is_held_and_the_explanation_says_so() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut config = config(dir.path());
+    config.streams.duplicates = DuplicatesRule::TakeOver;
+    config.streams.moves_per_minute = 1;
+    let controller = start(&config).await;
+    let grpc = controller.grpc_address();
+    let (one, two) = (Node::origin("one", &[grpc]), Node::origin("two", &[grpc]));
+    let edge = Node::edge("edge", &[grpc]);
+    one.publishes("cam");
+    edge.finds("cam", "one").await;
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    two.publishes("cam");
+    edge.finds("cam", "two").await;
+    one.ends("cam");
+    happens(&controller, "stream.moved", "h/live/cam").await;
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    one.publishes("cam");
+
+    happens(&controller, "stream.held", "h/live/cam").await;
+    let mut desired = one.agent.desired();
+    let told = desired.wait_for(|desired| !desired.leave.is_empty());
+    tokio::time::timeout(PATIENCE, told)
+        .await
+        .expect("told")
+        .expect("it runs");
+    let rest = controller.rest_address();
+    let (_, told) = get(rest, "/v1/explain/streams/h/live/cam").await;
+    let reason = told["owner"]["reason"].as_str().unwrap_or_default();
+    assert!(
+        reason.starts_with("held at two: it would go to one, and has moved 1 times"),
+        "{told}"
+    );
+    assert_eq!(edge.finds("cam", "two").await.epoch, Epoch(2));
     controller.stop().await;
 }
 

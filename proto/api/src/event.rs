@@ -76,6 +76,9 @@ pub enum EventKind {
     /// A second origin has a stream that another one owns.
     #[serde(rename = "stream.duplicate")]
     StreamDuplicate,
+    /// A stream has changed its owner too often: it is held where it is, or without one, for a while.
+    #[serde(rename = "stream.held")]
+    StreamHeld,
     /// Another kind of a newer controller.
     #[serde(rename = "other", other)]
     Other,

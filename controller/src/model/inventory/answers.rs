@@ -54,7 +54,7 @@ impl Inventory {
     }
 
     /// What a node should be doing, without a generation.
-    pub fn desired(&self, id: &NodeId, policy: &Policy) -> Desired {
+    pub fn desired(&self, id: &NodeId, policy: &Policy, now: Now) -> Desired {
         let mut desired = Desired {
             origins: self.origins(),
             ..Desired::default()
@@ -81,8 +81,8 @@ impl Inventory {
         }
         let published = |stream: &&StreamReport| stream.arrival == Arrival::Published;
         for stream in node.streams.values().filter(published) {
-            let facts = self.facts(&stream.path);
-            let Some(placement) = plan::must_leave(&facts, id, policy.duplicates) else {
+            let facts = self.facts(&stream.path, now);
+            let Some(placement) = plan::must_leave(&facts, id, policy) else {
                 continue;
             };
             if let Some(owner) = &placement.owner {

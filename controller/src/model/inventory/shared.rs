@@ -293,7 +293,7 @@ impl Inventory {
         }
     }
 
-    fn stream_is(&mut self, id: &NodeId, report: StreamReport, _now: Now) {
+    fn stream_is(&mut self, id: &NodeId, report: StreamReport, now: Now) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
@@ -313,7 +313,7 @@ impl Inventory {
             .insert(id.clone());
         if role == Role::Origin {
             if report.arrival == Arrival::Published {
-                self.note_duplicate(&path, id);
+                self.note_duplicate(&path, id, now);
             }
             self.unsettle(path);
             self.effects.nodes.insert(id.clone());

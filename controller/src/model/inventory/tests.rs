@@ -1,6 +1,7 @@
 //! What follows from what nodes say and from time that passes.
 
 use super::*;
+use crate::plan::{Moves, Policy};
 use control::{Addresses, Capacity, Incarnation};
 
 const TIMING: Timing = Timing {
@@ -54,19 +55,22 @@ impl World {
 
     /// Does what the reconciler would, until nothing is unsettled.
     fn settle(&mut self) {
-        for (path, facts, _) in self.inventory.take_unsettled(usize::MAX) {
-            let decision = crate::plan::decide(&facts, Default::default());
+        let now = self.at(0);
+        for (path, facts, _) in self.inventory.take_unsettled(usize::MAX, now) {
+            let decision = crate::plan::decide(&facts, &Policy::default());
             if let crate::plan::Decision::Change { owner, epoch, .. } = decision {
                 self.revision += 1;
-                let placement = Placement {
-                    owner,
-                    epoch,
-                    since_unix_ms: 0,
-                };
+                let before = facts.placement.as_ref();
+                let placement = Placement::after(before, owner, epoch, now.unix_ms);
                 self.inventory
                     .stored_stream(&path, Some(placement), Revision(self.revision));
             }
         }
+    }
+
+    fn desired(&self, node: &Identity) -> control::Desired {
+        let now = self.at(0);
+        self.inventory.desired(&node.node, &Policy::default(), now)
     }
 
     fn kinds(&mut self) -> Vec<EventKind> {
@@ -183,7 +187,7 @@ fn a_stream_that_is_published_elsewhere_moves_at_once_when_its_owner_is_suspect(
         .inventory
         .ended(&a.node, DialogueId(1), false, "killed", now);
     world.report(&b, 2, &["s"], 1);
-    let desired = world.inventory.desired(&b.node, &Default::default());
+    let desired = world.desired(&b);
     assert!(
         desired.leave.is_empty(),
         "sent away while it is about to be the owner"
@@ -204,13 +208,13 @@ fn a_stream_that_is_published_elsewhere_moves_at_once_when_its_owner_is_suspect(
     world.report(&a, 3, &["s"], 2);
     world.settle();
     assert_eq!(world.located("s"), "b@3");
-    let desired = world.inventory.desired(&a.node, &Default::default());
+    let desired = world.desired(&a);
     assert_eq!((desired.owned.len(), desired.leave.len()), (0, 1));
     assert_eq!(
         (desired.leave[0].owner.as_str(), desired.leave[0].epoch),
         ("b", Epoch(3))
     );
-    let desired = world.inventory.desired(&b.node, &Default::default());
+    let desired = world.desired(&b);
     assert_eq!((desired.owned.len(), desired.leave.len()), (1, 0));
 }
 
@@ -305,6 +309,7 @@ fn after_a_restart_of_the_controller_placements_hold_until_their_owners_are_miss
         owner: Some(owner),
         epoch: Epoch(4),
         since_unix_ms: 0,
+        moves: Moves::default(),
     };
     world
         .inventory
@@ -366,6 +371,7 @@ fn older_news_from_the_store_is_passed_over() {
         owner: None,
         epoch: Epoch(epoch),
         since_unix_ms: 0,
+        moves: Moves::default(),
     };
     world
         .inventory
@@ -399,6 +405,7 @@ fn streams_are_listed_once_and_in_order_wherever_they_are_known_from() {
         owner,
         epoch: Epoch(1),
         since_unix_ms: 0,
+        moves: Moves::default(),
     };
     world
         .inventory
@@ -412,4 +419,20 @@ fn streams_are_listed_once_and_in_order_wherever_they_are_known_from() {
     };
     assert_eq!(names(None), ["a", "b", "c"]);
     assert_eq!(names(Some(&path("a"))), ["b", "c"]);
+}
+
+#[test]
+fn a_stream_that_is_held_is_said_once_and_looked_at_again_in_time() {
+    let mut world = World::new();
+    let a = path("a");
+    let now = world.at(0);
+    assert!(world.inventory.hold(&a, 20_000, "why", now));
+    assert!(!world.inventory.hold(&a, 20_000, "why", now));
+    assert_eq!(world.kinds(), [EventKind::StreamHeld]);
+    for (seconds, looked_at) in [(19, 0), (20, 1), (21, 0)] {
+        let now = world.at(seconds);
+        world.inventory.tick(now);
+        let unsettled = world.inventory.take_unsettled(usize::MAX, now);
+        assert_eq!(unsettled.len(), looked_at, "{seconds}");
+    }
 }

@@ -337,6 +337,7 @@ fn a_store_that_comes_back_empty_is_told_everything_again() {
         owner: None,
         epoch: Epoch(4),
         since_unix_ms: 0,
+        moves: crate::plan::Moves::default(),
     };
     let revision = world.next();
     world
@@ -351,6 +352,6 @@ fn a_store_that_comes_back_empty_is_told_everything_again() {
     world.inventory.posted_are(&Kept::default(), empty, now);
     assert_eq!(world.streams(), ["a"]);
     assert_eq!(world.posts(9), ["identity", "+a", "has reported", "seen a"]);
-    let facts = world.inventory.facts(&path("a"));
+    let facts = world.inventory.facts(&path("a"), world.at(0));
     assert_eq!((facts.placement, facts.seen), (None, Epoch(4)));
 }
