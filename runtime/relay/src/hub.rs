@@ -10,6 +10,7 @@
 
 mod backlog;
 pub(crate) mod headers;
+mod splice;
 pub mod stats;
 mod stream;
 mod timeline;

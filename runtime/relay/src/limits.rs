@@ -9,6 +9,14 @@ pub const GOP_FRAMES_MAX: usize = 2_500;
 /// Bytes that a stream keeps since its last key frame: 10 s at 25 Mbit/s.
 pub const GOP_BYTES_MAX: usize = 32 << 20;
 
+/// Frames sent whose fingerprints a pulled stream keeps, to recognise them when another upstream goes on:
+/// 28 s of 25 pictures and 47 sounds a second, 48 kB.
+pub const SPLICE_PRINTS_MAX: usize = 2_048;
+
+/// GOPs of which fingerprints are kept: an upstream's GOP cache begins in the newest or, if it is behind,
+/// in the one before; one more for sources that are far behind.
+pub const SPLICE_GOPS: usize = 3;
+
 /// Headers that a stream keeps: more tracks than any encoder sends.
 pub const HEADERS_MAX: usize = 64;
 

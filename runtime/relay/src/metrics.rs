@@ -43,6 +43,10 @@ pub const METRICS: &[Metric] = &[
         "weir_timestamp_jumps_total",
         "Jumps of publishers' clocks that were taken out.",
     ),
+    Metric::counter(
+        "weir_splices_total",
+        "Times a pull went on from another upstream: with the same frames, or from a key frame (how).",
+    ),
     Metric::gauge(
         "weir_shard_busy_ratio",
         "Share of its time that a shard was busy in the last 100 ms.",

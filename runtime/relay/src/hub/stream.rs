@@ -8,6 +8,7 @@ use super::{
     Observer,
     backlog::Backlog,
     headers::Headers,
+    splice::{Record, Splice, Verdict},
     stats::Totals,
     timeline::{Placed, Timeline},
 };
@@ -80,6 +81,13 @@ pub enum PublisherKind {
     Pull,
 }
 
+impl PublisherKind {
+    /// Whether another of this kind may go on with the same frames: then it is spliced by content.
+    fn goes_on(self) -> bool {
+        self == Self::Pull
+    }
+}
+
 #[derive(Default)]
 struct State {
     next_seq: u64,
@@ -88,6 +96,10 @@ struct State {
     timeline: Timeline,
     /// Pictures of a new publisher are dropped until its first key frame.
     awaits_key: bool,
+    /// What was sent of a publisher with whose frames another may go on.
+    record: Option<Record>,
+    /// Such another, while it is not known whether it does.
+    splice: Option<Box<Splice>>,
     carries: Carries,
     headers: Headers,
     backlog: Backlog,
@@ -260,17 +272,13 @@ impl Stream {
         state.publishers_so_far += 1;
         let number = state.publishers_so_far;
         let superseded = CancellationToken::new();
+        let goes_on = info.origin.goes_on();
         state.publisher = Some(Current {
             number,
             info,
             superseded: superseded.clone(),
         });
-        state.timeline.splice();
-        state.awaits_key = true;
-        state.carries = Carries::default();
-        state.headers.succeed();
-        state.backlog.clear();
-        state.trim_tapes();
+        state.succeed(goes_on);
         // Under the lock, so that a publisher that ends meanwhile cannot have the last word.
         self.online.send_replace(true);
         drop(state);
@@ -295,8 +303,10 @@ impl Stream {
             return false;
         }
         state.publisher = None;
-        state.backlog.clear();
-        state.trim_tapes();
+        if state.splice.is_none() && state.record.is_none() {
+            state.backlog.clear();
+            state.trim_tapes();
+        }
         self.online.send_replace(false);
         true
     }
@@ -306,7 +316,7 @@ impl Stream {
     fn publish(
         &self,
         number: u64,
-        mut frame: Frame,
+        frame: Frame,
         now: Instant,
         local: &mut Option<&mut Local>,
     ) -> Result<(), Superseded> {
@@ -318,9 +328,69 @@ impl Stream {
         {
             return Err(Superseded);
         }
+        if state.splice.is_some() {
+            self.splice(state, frame, now, local);
+        } else {
+            self.take(state, frame, now, local);
+        }
+        Ok(())
+    }
+
+    /// Compares `frame` of a new publisher with what was sent, and takes in what turns out to be new.
+    fn splice(
+        &self,
+        state: &mut State,
+        frame: Frame,
+        now: Instant,
+        local: &mut Option<&mut Local>,
+    ) {
+        let Some(splice) = &mut state.splice else {
+            return;
+        };
+        let (frames, offset_millis) = match splice.offer(frame, now) {
+            Verdict::Undecided => return,
+            Verdict::Same {
+                record,
+                headers,
+                skipped,
+                offset_millis,
+            } => {
+                tracing::info!(stream = %self.path, skipped, offset_millis, "spliced: the same frames go on");
+                metrics::counter!("weir_splices_total", "how" => "same").increment(1);
+                state.record = Some(record);
+                state.timeline.go_on(offset_millis);
+                (headers.iter().cloned().collect(), None)
+            }
+            Verdict::New {
+                held,
+                offset_millis,
+            } => {
+                tracing::info!(stream = %self.path, ?offset_millis, "spliced: other frames, from a key frame on");
+                metrics::counter!("weir_splices_total", "how" => "key_frame").increment(1);
+                state.begin_anew();
+                (held, offset_millis)
+            }
+        };
+        state.splice = None;
+        if let Some(offset_millis) = offset_millis {
+            state.timeline.go_on(offset_millis);
+        }
+        for frame in frames {
+            self.take(state, frame, now, local);
+        }
+    }
+
+    /// Takes in a frame that players do not have.
+    fn take(
+        &self,
+        state: &mut State,
+        mut frame: Frame,
+        now: Instant,
+        local: &mut Option<&mut Local>,
+    ) {
         if frame.kind == Kind::Video && state.awaits_key {
             match frame.role {
-                Role::Inter => return Ok(()),
+                Role::Inter => return,
                 Role::Key => state.awaits_key = false,
                 _ => {}
             }
@@ -343,9 +413,12 @@ impl Stream {
                 dts
             }
         };
+        if let Some(record) = &mut state.record {
+            record.sent(&frame, now);
+        }
         let headers_changed = if frame.is_header() {
             if !state.headers.keep(&frame) {
-                return Ok(());
+                return;
             }
             true
         } else {
@@ -380,7 +453,6 @@ impl Stream {
         if shared {
             state.backlog.share(seq, frame.body);
         }
-        Ok(())
     }
 
     fn jumped(&self, dts: MediaTime, now: Instant) {
@@ -392,6 +464,34 @@ impl Stream {
 }
 
 impl State {
+    /// Another publisher has the stream; `goes_on` if it may have the frames of the one before.
+    fn succeed(&mut self, goes_on: bool) {
+        self.headers.succeed();
+        let record = match self.splice.take() {
+            Some(undecided) => Some(undecided.into_record()),
+            None => self.record.take(),
+        };
+        match record {
+            Some(record) if goes_on && !record.is_empty() => {
+                self.splice = Some(Box::new(Splice::new(record, self.timeline.offset_millis())));
+            }
+            _ => self.begin_anew(),
+        }
+        if goes_on && self.splice.is_none() {
+            self.record = Some(Record::default());
+        }
+    }
+
+    /// What the publisher sends has nothing to do with what was sent.
+    fn begin_anew(&mut self) {
+        self.record = self.splice.is_some().then(Record::default);
+        self.timeline.splice();
+        self.awaits_key = true;
+        self.carries = Carries::default();
+        self.backlog.clear();
+        self.trim_tapes();
+    }
+
     fn trim_tapes(&mut self) {
         let kept_from = self.backlog.first_seq();
         self.tapes.iter_mut().for_each(|tape| tape.trim(kept_from));

@@ -52,6 +52,20 @@ impl Timeline {
         self.spliced = true;
     }
 
+    /// The next frame comes from another publisher, whose time is the stream's less `offset_millis`.
+    pub(crate) fn go_on(&mut self, offset_millis: i64) {
+        if let Some(newest) = &mut self.newest {
+            newest.raw = newest.placed.plus_millis(offset_millis.saturating_neg());
+            self.offset_millis = offset_millis;
+            self.spliced = false;
+        }
+    }
+
+    /// What is added to the publisher's time to get the stream's.
+    pub(crate) fn offset_millis(&self) -> i64 {
+        self.offset_millis
+    }
+
     /// Where a frame belongs that its publisher stamped with `wire` (milliseconds, modulo 2^32).
     pub(crate) fn place(&mut self, wire: u32, now: Instant) -> Placed {
         let Some(newest) = self.newest else {
