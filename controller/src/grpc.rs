@@ -4,7 +4,7 @@
 //! * [`attend`]: one dialogue.
 //! * [`outbox`]: what it has to say.
 
-mod attend;
+pub(crate) mod attend;
 mod guest;
 mod outbox;
 
@@ -35,11 +35,8 @@ pub(crate) async fn serve(
     let cancel = parts.cancel.clone();
     let door = Door {
         parts,
+        greeting: Greeting::of(&config),
         token: config.grpc.token.map(Arc::new),
-        greeting: Greeting {
-            report_interval: config.nodes.report_interval.get(),
-            suspect_after: config.nodes.suspect_after.get(),
-        },
     };
     let service = ControlServer::new(door)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -66,9 +63,18 @@ struct Door {
 
 /// What a node is told when it is welcome.
 #[derive(Clone, Copy)]
-struct Greeting {
+pub(crate) struct Greeting {
     report_interval: Duration,
     suspect_after: Duration,
+}
+
+impl Greeting {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            report_interval: config.nodes.report_interval.get(),
+            suspect_after: config.nodes.suspect_after.get(),
+        }
+    }
 }
 
 #[tonic::async_trait]

@@ -38,7 +38,7 @@ use media::StreamPath;
 use parking_lot::Mutex;
 use promises::Promises;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -69,8 +69,8 @@ pub struct Model {
 
 struct State {
     inventory: Inventory,
-    mailboxes: HashMap<NodeId, (DialogueId, Arc<Mailbox>)>,
-    followers: HashMap<StreamPath, HashSet<NodeId>>,
+    mailboxes: BTreeMap<NodeId, (DialogueId, Arc<Mailbox>)>,
+    followers: HashMap<StreamPath, BTreeSet<NodeId>>,
     promises: Promises,
     dialogues: DialogueId,
 }
@@ -91,7 +91,7 @@ impl Model {
         Self {
             state: Mutex::new(State {
                 inventory: Inventory::new(timing, now),
-                mailboxes: HashMap::new(),
+                mailboxes: BTreeMap::new(),
                 followers: HashMap::new(),
                 promises: Promises::default(),
                 dialogues: DialogueId::default(),

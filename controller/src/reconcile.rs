@@ -51,10 +51,11 @@ pub async fn run(model: Arc<Model>, store: Arc<dyn Store>, cancel: CancellationT
     let mut stood = standing(&model);
     loop {
         let sweeps = tokio::select! {
+            biased;
             () = cancel.cancelled() => return,
-            () = model.unsettled() => false,
             _ = leader.changed() => false,
             _ = sweep.tick() => true,
+            () = model.unsettled() => false,
         };
         let stands = standing(&model);
         if std::mem::replace(&mut stood, stands) != stands && stands.decides() {

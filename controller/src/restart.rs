@@ -42,7 +42,7 @@ use config::DriverKind;
 use control::{Identity, NodeId};
 use kubernetes::Pods;
 use parking_lot::Mutex;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, Semaphore, mpsc},
     task::JoinSet,
@@ -51,12 +51,44 @@ use tokio::{
 /// Restarts that operators have ordered and that have not begun; one begins in microseconds.
 const ORDERS_WAITING_MAX: usize = 64;
 
+/// What can be done to a node from outside: real machines, or those of a simulation.
+pub trait Hands: Send + Sync {
+    /// By what nodes are restarted; `none` if they are not.
+    fn kind(&self) -> DriverKind;
+
+    /// Asks a node whether it lives. An error says what it did instead, for people.
+    fn probe(&self, node: Identity) -> Touch<'_, ()>;
+
+    /// Starts a node again. Answers what was done, or why it could not be, for people.
+    fn restart(&self, node: Identity) -> Touch<'_, String>;
+}
+
+/// What comes of it.
+pub type Touch<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
+
 /// What restarts a node.
 enum Driver {
     None,
     Process(PathBuf),
     Command(config::Command),
     Kubernetes(Box<Pods>),
+}
+
+/// The hands on real machines: HTTP to ask, a driver to restart.
+pub(crate) struct Machines {
+    driver: Driver,
+    probe_patience: Duration,
+}
+
+impl Machines {
+    /// # Errors
+    /// If the driver cannot be had.
+    pub(crate) async fn of(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            driver: Driver::of(&config.restart).await?,
+            probe_patience: config.nodes.probe_patience.get(),
+        })
+    }
 }
 
 impl Driver {
@@ -71,23 +103,31 @@ impl Driver {
             }
         })
     }
+}
 
+impl Hands for Machines {
     fn kind(&self) -> DriverKind {
-        match self {
-            Self::None => DriverKind::None,
-            Self::Process(_) => DriverKind::Process,
-            Self::Command(_) => DriverKind::Command,
-            Self::Kubernetes(_) => DriverKind::Kubernetes,
+        match self.driver {
+            Driver::None => DriverKind::None,
+            Driver::Process(_) => DriverKind::Process,
+            Driver::Command(_) => DriverKind::Command,
+            Driver::Kubernetes(_) => DriverKind::Kubernetes,
         }
     }
 
-    async fn restart(&self, node: &Identity) -> Result<String, String> {
-        match self {
-            Self::None => Err("there is no driver".into()),
-            Self::Process(socket) => process::restart(socket, &node.node).await,
-            Self::Command(config) => command::restart(config, node).await,
-            Self::Kubernetes(pods) => pods.restart(node).await,
-        }
+    fn probe(&self, node: Identity) -> Touch<'_, ()> {
+        Box::pin(async move { probe::ask(&probe::addresses(&node), self.probe_patience).await })
+    }
+
+    fn restart(&self, node: Identity) -> Touch<'_, String> {
+        Box::pin(async move {
+            match &self.driver {
+                Driver::None => Err("there is no driver".into()),
+                Driver::Process(socket) => process::restart(socket, &node.node).await,
+                Driver::Command(config) => command::restart(config, &node).await,
+                Driver::Kubernetes(pods) => pods.restart(&node).await,
+            }
+        })
     }
 }
 
@@ -108,10 +148,9 @@ pub enum Refusal {
 /// The handle on the supervision of nodes: for operators' orders and for showing how it stands.
 pub struct Supervisor {
     supervision: Mutex<Supervision>,
-    driver: Driver,
+    hands: Arc<dyn Hands>,
     orders: mpsc::Sender<Order>,
     changed: Notify,
-    probe_patience: Duration,
 }
 
 /// How restarts stand.
@@ -130,28 +169,23 @@ pub(crate) struct Orders(mpsc::Receiver<Order>);
 
 impl Supervisor {
     /// Begins to watch; nothing happens until [`run`].
-    ///
-    /// # Errors
-    /// If the driver cannot be had.
-    pub(crate) async fn new(config: &Config) -> anyhow::Result<(Arc<Self>, Orders)> {
-        let driver = Driver::of(&config.restart).await?;
+    pub(crate) fn new(config: &Config, hands: Arc<dyn Hands>) -> (Arc<Self>, Orders) {
         let (orders, ordered) = mpsc::channel(ORDERS_WAITING_MAX);
         let supervision = Supervision::new(config.supervision(), now().instant);
         let supervisor = Self {
             supervision: Mutex::new(supervision),
-            driver,
+            hands,
             orders,
             changed: Notify::new(),
-            probe_patience: config.nodes.probe_patience.get(),
         };
-        Ok((Arc::new(supervisor), Orders(ordered)))
+        (Arc::new(supervisor), Orders(ordered))
     }
 
     /// How it stands.
     pub fn standing(&self) -> Standing {
         let supervision = self.supervision.lock();
         Standing {
-            driver: self.driver.kind(),
+            driver: self.hands.kind(),
             frozen: supervision.frozen().cloned(),
             counts: supervision.counts(),
         }
@@ -162,7 +196,7 @@ impl Supervisor {
     /// # Errors
     /// If it cannot be, or need not be any more.
     pub fn order(&self, node: &NodeId, reason: &str) -> Result<Order, Refusal> {
-        if self.driver.kind() == DriverKind::None {
+        if self.hands.kind() == DriverKind::None {
             return Err(Refusal::NoDriver);
         }
         let place = self.orders.try_reserve().map_err(|_| Refusal::Busy)?;
@@ -229,6 +263,7 @@ pub(crate) async fn run(
     freeze.mark_changed();
     loop {
         tokio::select! {
+            biased;
             () = cancel.cancelled() => return,
             _ = ticks.tick() => {}
             () = supervisor.changed.notified() => {}
@@ -254,7 +289,7 @@ pub(crate) async fn run(
             }
         }
         let seen = model.read(|inventory| seen(inventory, now()));
-        let restarts = supervisor.driver.kind() != DriverKind::None && standing(model).decides();
+        let restarts = supervisor.hands.kind() != DriverKind::None && standing(model).decides();
         let actions = {
             let mut supervision = supervisor.supervision.lock();
             supervision.restarts(restarts, now().instant);
@@ -286,14 +321,16 @@ impl Running {
         };
         match action {
             Action::Probe(node) => {
-                let addresses = identity(model, &node).map(|it| probe::addresses(&it));
-                let (addresses, patience) =
-                    (addresses.unwrap_or_default(), supervisor.probe_patience);
+                let known = identity(model, &node);
+                let hands = Arc::clone(&supervisor.hands);
                 let at_once = Arc::clone(at_once);
                 self.probes.spawn(async move {
                     // Closed never.
                     let _place = at_once.acquire_owned().await;
-                    let answer = probe::ask(&addresses, patience).await;
+                    let answer = match known {
+                        Some(known) => hands.probe(known).await,
+                        None => Err("it is no longer known".into()),
+                    };
                     (node, answer)
                 });
             }
@@ -328,7 +365,7 @@ impl Running {
             attempt,
             ..
         } = order;
-        let driver = supervisor.driver.kind().as_str();
+        let driver = supervisor.hands.kind().as_str();
         let said = format!("{reason}; by the driver {driver}, attempt {attempt}");
         let event = New::node(EventKind::NodeRestarting, &node, said);
         model.happened(event, now());
@@ -336,7 +373,7 @@ impl Running {
         let known = identity(model, &node);
         self.restarts.spawn(async move {
             let done = match known {
-                Some(known) => supervisor.driver.restart(&known).await,
+                Some(known) => supervisor.hands.restart(known).await,
                 None => Err("it is no longer known".into()),
             };
             (node, done)
@@ -392,6 +429,7 @@ pub(crate) async fn watch_store(parts: Parts, supervisor: Arc<Supervisor>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             () = parts.cancel.cancelled() => return,
             _ = ticks.tick() => {}
         }

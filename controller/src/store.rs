@@ -18,6 +18,7 @@ pub mod config;
 pub mod embedded;
 pub mod etcd;
 pub mod keys;
+pub mod memory;
 #[cfg(test)]
 mod suite;
 

@@ -26,16 +26,23 @@ use control::{
 use media::StreamPath;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
-use tonic::{Status, Streaming};
+use tokio_stream::{Stream, StreamExt};
+use tonic::Status;
+
+/// What a node says, in order, until it ends or breaks.
+pub(crate) trait Inward: Stream<Item = Result<FromNode, Status>> + Unpin + Send {}
+
+impl<I: Stream<Item = Result<FromNode, Status>> + Unpin + Send> Inward for I {}
 
 /// Somebody who has not said yet who they are.
-pub(super) struct Newcomer {
-    pub(super) parts: Parts,
-    pub(super) token: Option<Arc<Token>>,
-    pub(super) greeting: Greeting,
-    pub(super) peer: Option<SocketAddr>,
-    pub(super) inward: Streaming<FromNode>,
-    pub(super) outward: mpsc::Sender<Result<ToNode, Status>>,
+pub(crate) struct Newcomer<I> {
+    pub(crate) parts: Parts,
+    pub(crate) token: Option<Arc<Token>>,
+    pub(crate) greeting: Greeting,
+    pub(crate) peer: Option<SocketAddr>,
+    /// What it says: a gRPC stream, or anything that ends as one does.
+    pub(crate) inward: I,
+    pub(crate) outward: mpsc::Sender<Result<ToNode, Status>>,
 }
 
 /// How a dialogue ended.
@@ -48,9 +55,9 @@ enum Ended {
     Refused(Status),
 }
 
-impl Newcomer {
+impl<I: Inward> Newcomer<I> {
     /// Registers the node and talks with it to the end.
-    pub(super) async fn attend(mut self) {
+    pub(crate) async fn attend(mut self) {
         let outward = self.outward.clone();
         let cancel = self.parts.cancel.clone();
         let (identity, generation) = match self.introduce().await {
@@ -87,6 +94,7 @@ impl Newcomer {
             parts: self.parts,
         };
         let ended = tokio::select! {
+            biased;
             ended = talking.talk() => ended,
             () = cancel.cancelled() => Ended::Refused(Status::unavailable("the controller ends")),
         };
@@ -112,7 +120,7 @@ impl Newcomer {
 
     /// The node says who it is. Returns that, and the generation that it knows.
     async fn introduce(&mut self) -> Result<(Identity, Generation), Status> {
-        let first = tokio::time::timeout(REGISTER_PATIENCE, self.inward.message())
+        let first = tokio::time::timeout(REGISTER_PATIENCE, self.inward.try_next())
             .await
             .map_err(|_| Status::deadline_exceeded("nothing was said"))??;
         let Some(from_node::Message::Register(register)) = first.and_then(|first| first.message)
@@ -170,7 +178,7 @@ impl Newcomer {
 }
 
 /// A registered node's dialogue.
-struct Talking {
+struct Talking<I> {
     parts: Parts,
     node: NodeId,
     attended: Attended,
@@ -179,18 +187,18 @@ struct Talking {
     /// The last desired state that was sent on this dialogue.
     said: Option<Desired>,
     outbox: Outbox,
-    inward: Streaming<FromNode>,
+    inward: I,
     outward: mpsc::Sender<Result<ToNode, Status>>,
 }
 
-impl Talking {
+impl<I: Inward> Talking<I> {
     async fn talk(&mut self) -> Ended {
         let outward = self.outward.clone();
         let mailbox = Arc::clone(&self.attended.mailbox);
         loop {
             tokio::select! {
                 biased;
-                message = self.inward.message() => match message {
+                message = self.inward.try_next() => match message {
                     Ok(Some(message)) => match self.hear(message) {
                         Ok(None) => {}
                         Ok(Some(goodbye)) => return Ended::Left(goodbye),

@@ -92,9 +92,9 @@ pub enum RegisterError {
 #[derive(Debug, Default)]
 pub struct Effects {
     /// Streams whose location may be another.
-    pub moved: HashSet<StreamPath>,
+    pub moved: BTreeSet<StreamPath>,
     /// Nodes whose desired state may be another.
-    pub nodes: HashSet<NodeId>,
+    pub nodes: BTreeSet<NodeId>,
     /// All nodes' desired state may be another.
     pub all_nodes: bool,
     /// The reconciler is to look.
@@ -102,7 +102,7 @@ pub struct Effects {
     /// What happened.
     pub events: Vec<New>,
     /// Nodes that have begun a later dialogue with another controller.
-    pub taken: HashSet<NodeId>,
+    pub taken: BTreeSet<NodeId>,
     /// The other controllers are to be told something.
     pub unposted: bool,
     /// Who decides may be another.

@@ -4,7 +4,7 @@
 use control::limits::LOCATES_PER_NODE_MAX;
 use media::StreamPath;
 use parking_lot::Mutex;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use tokio::sync::Notify;
 
 /// Written by the model, emptied by the dialogue.
@@ -16,8 +16,8 @@ pub struct Mailbox {
 
 #[derive(Default)]
 struct Inner {
-    followed: HashSet<StreamPath>,
-    located: HashSet<StreamPath>,
+    followed: BTreeSet<StreamPath>,
+    located: BTreeSet<StreamPath>,
     desired: bool,
     replaced: bool,
 }
@@ -78,7 +78,7 @@ impl Mailbox {
         inner.followed.remove(path)
     }
 
-    pub(super) fn take_followed(&self) -> HashSet<StreamPath> {
+    pub(super) fn take_followed(&self) -> BTreeSet<StreamPath> {
         std::mem::take(&mut self.inner.lock().followed)
     }
 
@@ -91,7 +91,7 @@ impl Mailbox {
     pub fn take(&self) -> News {
         let mut inner = self.inner.lock();
         News {
-            located: inner.located.drain().collect(),
+            located: std::mem::take(&mut inner.located).into_iter().collect(),
             desired: std::mem::take(&mut inner.desired),
             replaced: inner.replaced,
         }

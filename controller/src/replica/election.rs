@@ -38,6 +38,7 @@ pub async fn stand(model: Arc<Model>, store: Arc<dyn Store>, cancel: Cancellatio
         // One who was refused, or failed, is told by the watch; the pause is for when it is not.
         let changed = tokio::time::timeout(STORE_RETRY, leader.changed());
         tokio::select! {
+            biased;
             () = cancel.cancelled() => break,
             _ = changed => {}
         }

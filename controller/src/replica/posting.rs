@@ -21,9 +21,10 @@ pub async fn run(model: Arc<Model>, store: Arc<dyn Store>, cancel: CancellationT
     numbers.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             () = cancel.cancelled() => return,
-            () = model.unposted() => {}
             _ = numbers.tick() => model.post_all(),
+            () = model.unposted() => {}
         }
         while !cancel.is_cancelled() {
             let (posts, lease) = model.take_unposted(WRITES_PER_TRANSACTION_MAX);
