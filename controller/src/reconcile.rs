@@ -283,6 +283,10 @@ fn placed(
     let (kind, node) = match (before, &placement.owner) {
         (None, Some(owner)) => (EventKind::StreamPublished, owner.node.clone()),
         (Some(before), None) => (EventKind::StreamUnpublished, before.node),
+        (Some(before), Some(owner)) if before == *owner => {
+            let epoch = placement.epoch;
+            return tracing::info!(stream = %path, %epoch, reason, "the owner's epoch is raised");
+        }
         (Some(_), Some(owner)) => (EventKind::StreamMoved, owner.node.clone()),
         (None, None) => return,
     };
