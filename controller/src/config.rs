@@ -2,7 +2,7 @@
 
 use crate::{
     model::inventory::Timing,
-    plan::{self, Duplicates, Policy},
+    plan::{self, Duplicates, Policy, tree},
     restart, store,
 };
 use anyhow::{Context, ensure};
@@ -48,6 +48,9 @@ pub struct Config {
     /// What happens to streams.
     #[garde(dive)]
     pub streams: Streams,
+    /// Which edges pull from edges instead of from origins.
+    #[garde(dive)]
+    pub tree: Tree,
 }
 
 /// Where nodes register.
@@ -121,6 +124,20 @@ pub struct Streams {
     pub forwards: Vec<ForwardRule>,
 }
 
+/// Which edges pull from edges instead of from origins, so that an origin has a few pullers a region and
+/// not all of its edges.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tree {
+    /// How many edges of a region fetch a stream from its origin; the region's other edges pull it from
+    /// those. Each stream has other ones. 0: every edge pulls from the origin.
+    #[garde(range(max = 100))]
+    pub parents: u32,
+    /// In a region with fewer edges every edge pulls from the origin.
+    #[garde(range(min = 2, max = 10_000))]
+    pub edges_min: u32,
+}
+
 /// What happens when a stream that has a live owner is published at another origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -188,6 +205,7 @@ impl Default for Config {
             restart: restart::config::Config::default(),
             freeze: restart::config::Freeze::default(),
             streams: Streams::default(),
+            tree: Tree::default(),
         }
     }
 }
@@ -233,6 +251,16 @@ impl Default for Streams {
     }
 }
 
+impl Default for Tree {
+    fn default() -> Self {
+        let rules = tree::Rules::default();
+        Self {
+            parents: u32::try_from(rules.parents).unwrap_or(u32::MAX),
+            edges_min: u32::try_from(rules.edges_min).unwrap_or(u32::MAX),
+        }
+    }
+}
+
 impl Rest {
     /// The token that operators must show, wherever it is written.
     ///
@@ -270,6 +298,10 @@ impl Config {
                 DuplicatesRule::TakeOver => Duplicates::TakeOver,
             },
             moves_per_minute: self.streams.moves_per_minute,
+            tree: tree::Rules {
+                parents: self.tree.parents as usize,
+                edges_min: self.tree.edges_min as usize,
+            },
             forwards: self.streams.forwards.iter().map(forward).collect(),
         }
     }

@@ -24,6 +24,7 @@ use crate::{
     plan::{
         Facts, Placement, Policy,
         placing::{self, Explained, Question},
+        tree,
     },
     program,
     store::{Lease, Revision, keys::Freeze},
@@ -127,6 +128,9 @@ impl Model {
             for (_, mailbox) in followers.filter_map(|node| state.mailboxes.get(node)) {
                 mailbox.located(path.clone());
             }
+        }
+        for (region, edge) in &effects.trees {
+            state.tell_of_tree(region, edge, &self.policy.tree);
         }
         if effects.all_nodes {
             for (_, mailbox) in state.mailboxes.values() {
@@ -403,9 +407,10 @@ impl Model {
         }
     }
 
-    /// Where a stream is.
-    pub fn location(&self, path: &StreamPath) -> Location {
-        self.state.lock().inventory.location(path)
+    /// Where a stream is, for a node that asks.
+    pub fn location(&self, asker: &NodeId, path: &StreamPath) -> Location {
+        let state = self.state.lock();
+        state.inventory.location_for(asker, path, &self.policy.tree)
     }
 
     /// What a node should be doing, without a generation.
@@ -464,6 +469,25 @@ impl Model {
 }
 
 impl State {
+    /// An edge of a region may be a parent there, or no longer: those who follow a stream that this
+    /// concerns are told where to pull it from now.
+    fn tell_of_tree(&self, region: &str, edge: &NodeId, rules: &tree::Rules) {
+        if rules.parents == 0 {
+            return;
+        }
+        let in_region = |node: &&NodeId| self.inventory.site(node).region == region;
+        for (path, followers) in &self.followers {
+            let mut concerned = followers.iter().filter(in_region).peekable();
+            if concerned.peek().is_none() || !self.inventory.tree_changed(region, edge, path, rules)
+            {
+                continue;
+            }
+            for (_, mailbox) in concerned.filter_map(|node| self.mailboxes.get(node)) {
+                mailbox.located(path.clone());
+            }
+        }
+    }
+
     fn unfollow(&mut self, node: &NodeId, path: &StreamPath) {
         if let Some(followers) = self.followers.get_mut(path) {
             followers.remove(node);

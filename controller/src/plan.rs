@@ -2,11 +2,13 @@
 //!
 //! * [`ownership`]: which origin owns a stream.
 //! * [`placing`]: which origin a publish that came to an edge belongs to, and why.
+//! * [`tree`]: which edge fetches a stream for the other edges of its region.
 //! * [`supervision`]: when a silent node is dead, and when a dead one is started again.
 
 pub mod ownership;
 pub mod placing;
 pub mod supervision;
+pub mod tree;
 
 pub use ownership::{Decision, Facts, Moves, Owner, Placement, decide, must_leave};
 pub use placing::Candidate;
@@ -20,6 +22,8 @@ pub struct Policy {
     pub duplicates: Duplicates,
     /// How often a stream may change from one origin to another within a minute.
     pub moves_per_minute: u32,
+    /// Which edges pull from edges.
+    pub tree: tree::Rules,
     /// Copies that every origin makes.
     pub forwards: Vec<Forward>,
 }
@@ -33,6 +37,7 @@ impl Default for Policy {
         Self {
             duplicates: Duplicates::default(),
             moves_per_minute: MOVES_PER_MINUTE,
+            tree: tree::Rules::default(),
             forwards: Vec::new(),
         }
     }

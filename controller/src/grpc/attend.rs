@@ -232,7 +232,7 @@ impl<I: Inward> Talking<I> {
             Next::Placed(placed) => Some(to_node::Message::Placed(placed)),
             Next::Located(path) => {
                 counter!(LOCATED).increment(1);
-                let location = self.parts.model.location(&path);
+                let location = self.parts.model.location(&self.node, &path);
                 Some(to_node::Message::Located(location.to_wire(&path)))
             }
             Next::Desired => {

@@ -20,6 +20,7 @@ mod answers;
 mod ascending;
 mod node;
 mod shared;
+mod trees;
 
 pub use answers::StreamView;
 pub use node::{Health, Node};
@@ -41,6 +42,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     time::{Duration, Instant},
 };
+use trees::Trees;
 
 /// A moment, on the clock that never jumps and on the one that people read.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +99,8 @@ pub struct Effects {
     pub nodes: BTreeSet<NodeId>,
     /// All nodes' desired state may be another.
     pub all_nodes: bool,
+    /// Edges that may or may no longer be a parent in a region.
+    pub trees: Vec<(String, NodeId)>,
     /// The reconciler is to look.
     pub unsettled: bool,
     /// What happened.
@@ -129,6 +133,7 @@ pub struct Inventory {
     unsettled: BTreeSet<StreamPath>,
     /// Streams that have moved too often, and when they may again, in milliseconds since the Unix epoch.
     held: BTreeMap<StreamPath, u64>,
+    trees: Trees,
     board: Board,
     /// The store has been listed once.
     listed: bool,
@@ -148,6 +153,7 @@ impl Inventory {
             seen: HashMap::new(),
             unsettled: BTreeSet::new(),
             held: BTreeMap::new(),
+            trees: Trees::default(),
             board: Board::default(),
             listed: false,
             effects: Effects::default(),
@@ -198,8 +204,8 @@ impl Inventory {
         node.registered(identity, dialogue, before, restarted, now);
         self.post_node(&id);
         self.owner_changed(&id);
+        self.node_changed(&id, role);
         self.effects.nodes.insert(id);
-        self.effects.all_nodes |= role == Role::Origin;
         Ok(is_new)
     }
 
@@ -215,11 +221,14 @@ impl Inventory {
             self.effects
                 .events
                 .push(New::node(EventKind::NodeBack, id, "it reports again"));
-            self.effects.all_nodes |= node.identity.role == Role::Origin;
         }
         let first = node.reports_first();
+        let role = node.identity.role;
         self.take_in(id, report, news, now);
         self.post_sites(id, false);
+        if was_away {
+            self.node_changed(id, role);
+        }
         if first || was_away {
             self.post_node(id);
         }
@@ -269,15 +278,16 @@ impl Inventory {
             return;
         };
         let role = node.identity.role;
-        self.effects.all_nodes |= role == Role::Origin;
         if left {
             self.effects
                 .events
                 .push(New::node(EventKind::NodeLeft, id, reason));
             self.forget(id);
+            self.node_changed(id, role);
             return;
         }
         node.fell_silent(reason.to_owned(), now);
+        self.node_changed(id, role);
         self.post_node(id);
         self.effects
             .events
@@ -312,7 +322,9 @@ impl Inventory {
         for id in &changed {
             self.post_node(id);
             self.owner_changed(id);
-            self.effects.all_nodes |= self.role(id) == Some(Role::Origin);
+            if let Some(role) = self.role(id) {
+                self.node_changed(id, role);
+            }
         }
         for id in &forgotten {
             self.forget(id);
@@ -335,7 +347,7 @@ impl Inventory {
         let event = New::node(EventKind::NodeDead, id, &*reason);
         node.became(Health::Dead, Some(reason), now);
         self.effects.events.push(event);
-        self.effects.all_nodes |= role == Role::Origin;
+        self.node_changed(id, role);
         self.drop_streams(id);
         self.post_node(id);
         self.owner_changed(id);
@@ -355,7 +367,9 @@ impl Inventory {
         let mut node = Node::new(identity, now);
         let reason = "not heard since the controller started".to_owned();
         node.became(Health::Suspect, Some(reason), now);
+        let role = node.identity.role;
         self.nodes.insert(id.clone(), node);
+        self.node_changed(&id, role);
         self.owner_changed(&id);
         let posted = self.board.nodes.get(&id).map(|posted| posted.value.clone());
         self.follow(&id, posted, now);

@@ -2,7 +2,10 @@
 
 use super::{Refused, stream_path};
 use crate::{
-    model::explanations::{Ownership, Placing},
+    model::{
+        Model,
+        explanations::{Ownership, Placing},
+    },
     plan::{
         self, Decision,
         ownership::OwnerIs,
@@ -10,11 +13,15 @@ use crate::{
     },
     program::{Parts, now},
 };
-use api::{CandidateExplained, Claim, OwnerExplained, PlacingExplained, Score, StreamExplained};
+use api::{
+    CandidateExplained, Claim, OwnerExplained, PlacingExplained, Score, StreamExplained,
+    TreeExplained,
+};
 use axum::{
     Json,
     extract::{Path, State},
 };
+use control::NodeId;
 use media::StreamPath;
 
 pub(super) async fn stream(
@@ -45,8 +52,31 @@ pub(super) async fn stream(
             .ownership(&path)
             .map(|change| ownership(&change)),
         placing,
+        trees: trees(model, &path),
         path: path.to_string(),
     }))
+}
+
+/// The regions whose edges are to pull the stream from each other.
+fn trees(model: &Model, path: &StreamPath) -> Vec<TreeExplained> {
+    let tree = |(region, edges, parents): (&str, usize, Vec<&NodeId>)| TreeExplained {
+        region: region.to_owned(),
+        edges,
+        parents: parents.into_iter().map(NodeId::to_string).collect(),
+        reason: match (model.policy.tree.parents, model.policy.tree.edges_min) {
+            (0, _) => "tree.parents is 0: every edge pulls from the origin".to_owned(),
+            (_, min) if edges < min => {
+                format!("tree.edges_min is {min}: every edge pulls from the origin")
+            }
+            _ => "the first by the stream's own order of the region's edges pull from the origin, \
+                  the others from them"
+                .to_owned(),
+        },
+    };
+    model.read(|inventory| {
+        let trees = inventory.trees(path, &model.policy.tree);
+        trees.into_iter().map(tree).collect()
+    })
 }
 
 fn ownership(decided: &Ownership) -> OwnerExplained {

@@ -117,12 +117,15 @@ impl Pull {
         sources(&locating.current(), &self.config.origins, &origins.origins)
     }
 
-    /// Resolves when the controller names sources and `source` is none of them any more.
+    /// Resolves when the controller names sources and `source` is none of them any more, or an edge of
+    /// its tree is the best of them and not `source`.
     async fn moved(&self, locating: &mut Locating, source: &Source) {
         loop {
             let location = locating.changed().await;
             let named = !location.sources.is_empty();
-            if named && !self.sources(locating).contains(source) {
+            let found = self.sources(locating);
+            let parent = found.first().filter(|first| first.is_edge);
+            if named && (!found.contains(source) || parent.is_some_and(|it| it != source)) {
                 return;
             }
         }

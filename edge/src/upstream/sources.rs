@@ -9,6 +9,8 @@ use std::sync::Arc;
 pub(super) struct Source {
     pub(super) name: Arc<str>,
     pub(super) target: Target,
+    /// An edge that may have to fetch the stream first.
+    pub(super) is_edge: bool,
 }
 
 /// The controller's word counts first; then the operator's list; then, while no controller was ever
@@ -19,12 +21,14 @@ pub(super) fn sources(location: &Location, listed: &[Target], origins: &[Upstrea
         Some(Source {
             name: upstream.node.as_str().into(),
             target,
+            is_edge: upstream.edge,
         })
     };
     let mut sources: Vec<Source> = location.sources.iter().filter_map(named).collect();
     let listed = listed.iter().map(|target| Source {
         name: target.to_string().into(),
         target: target.clone(),
+        is_edge: false,
     });
     sources.extend(listed);
     if sources.is_empty() && !location.known {
@@ -43,6 +47,7 @@ mod tests {
             node: NodeId::new(name).expect("a node's name"),
             rtmp: rtmp.to_owned(),
             incarnation: Incarnation(0),
+            edge: false,
         }
     }
 

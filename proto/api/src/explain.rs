@@ -16,6 +16,22 @@ pub struct StreamExplained {
     /// The last time that an edge asked where to push a publish of it and was told; if that is not
     /// remembered, what it would be told now.
     pub placing: PlacingExplained,
+    /// For each region with edges: which of them pull it from its origin, and why.
+    #[serde(default)]
+    pub trees: Vec<TreeExplained>,
+}
+
+/// Which edges of a region pull a stream from its origin for the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TreeExplained {
+    /// The region; empty for edges that name none.
+    pub region: String,
+    /// Edges there that may be pulled from.
+    pub edges: usize,
+    /// Those that the others pull the stream from, the best first; none if all pull from the origin.
+    pub parents: Vec<String>,
+    /// Why.
+    pub reason: String,
 }
 
 /// A decision about who owns a stream, with all that it depends on.

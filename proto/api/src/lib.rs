@@ -35,6 +35,7 @@ pub use error::{ErrorBody, ErrorCode, Fault};
 pub use event::{Event, EventKind, EventPage};
 pub use explain::{
     CandidateExplained, Claim, OwnerExplained, PlacingExplained, Score, StreamExplained,
+    TreeExplained,
 };
 pub use node::{Node, NodePage, NodeState, Role};
 pub use openapi::openapi;

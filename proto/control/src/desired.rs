@@ -225,6 +225,7 @@ mod tests {
                 node,
                 rtmp: "h:1935".into(),
                 incarnation: Incarnation(1),
+                edge: false,
             }],
         };
         assert_eq!(

@@ -39,6 +39,8 @@ pub struct Upstream {
     pub rtmp: String,
     /// Which process start was meant; `Incarnation(0)` if unknown.
     pub incarnation: Incarnation,
+    /// An edge, which may have to fetch the stream first.
+    pub edge: bool,
 }
 
 /// Where a stream is now, as far as the one who answers knows.
@@ -96,6 +98,7 @@ impl From<Upstream> for wire::Upstream {
             node: upstream.node.to_string(),
             rtmp: upstream.rtmp,
             incarnation: upstream.incarnation.0,
+            edge: upstream.edge,
         }
     }
 }
@@ -108,6 +111,7 @@ impl TryFrom<wire::Upstream> for Upstream {
             node: NodeId::new(&sent.node)?,
             rtmp: address("Upstream.rtmp", sent.rtmp)?,
             incarnation: Incarnation(sent.incarnation),
+            edge: sent.edge,
         })
     }
 }
@@ -124,6 +128,7 @@ mod tests {
                 node: NodeId::new("origin-1").expect("a good id"),
                 rtmp: "10.0.0.1:1935".into(),
                 incarnation: Incarnation(8),
+                edge: true,
             }],
             epoch: Epoch(2),
             known: true,

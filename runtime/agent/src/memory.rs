@@ -132,6 +132,7 @@ mod tests {
             node: NodeId::new("origin-1").expect("a good id"),
             rtmp: "127.0.0.1:1935".into(),
             incarnation: Incarnation(5),
+            edge: false,
         };
         Memory {
             incarnation: Incarnation(77),

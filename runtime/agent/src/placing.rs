@@ -59,6 +59,7 @@ mod tests {
             node,
             rtmp: format!("{name}:1935"),
             incarnation: Incarnation(1),
+            edge: false,
         }
     }
 

@@ -20,6 +20,10 @@ pub const METRICS: &[Metric] = &[
         "Players on this node now; other nodes that pull are not counted.",
     ),
     Metric::gauge(
+        "weir_pullers",
+        "Other nodes that pull a stream from here, a node counted once for each of its streams.",
+    ),
+    Metric::gauge(
         "weir_connections",
         "RTMP and HTTP connections that are open now.",
     ),
@@ -103,6 +107,8 @@ pub async fn upkeep(relay: &Relay) -> std::convert::Infallible {
             .sum();
         gauge!("weir_streams").set(published as f64);
         gauge!("weir_players").set(f64::from(players));
+        let pullers: u32 = streams.iter().map(|s| s.readers().borrow().nodes).sum();
+        gauge!("weir_pullers").set(f64::from(pullers));
         gauge!("weir_connections").set(f64::from(relay.connections()));
         let totals = relay.hub().totals();
         counter!("weir_received_bytes_total").absolute(totals.bytes_in);

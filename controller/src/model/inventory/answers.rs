@@ -44,6 +44,7 @@ impl Inventory {
                 node: owner.node.clone(),
                 rtmp,
                 incarnation: owner.incarnation,
+                edge: false,
             })
         });
         Location {
@@ -122,6 +123,7 @@ impl Inventory {
             node: id.clone(),
             rtmp,
             incarnation: identity.incarnation,
+            edge: false,
         })
     }
 

@@ -206,7 +206,7 @@ impl Inventory {
                     let event = New::node(EventKind::NodeSuspect, id, reason);
                     self.effects.events.push(event);
                     self.owner_changed(id);
-                    self.effects.all_nodes |= role == Role::Origin;
+                    self.node_changed(id, role);
                 }
             }
             return;
@@ -248,9 +248,11 @@ impl Inventory {
         } else if posted.reported {
             self.take_sites(id, posted.by, now);
         }
+        if changed || role == Role::Edge {
+            self.node_changed(id, role);
+        }
         if changed {
             self.owner_changed(id);
-            self.effects.all_nodes |= role == Role::Origin;
             self.effects.nodes.insert(id.clone());
         }
     }
@@ -358,7 +360,7 @@ impl Inventory {
             self.drop_streams(&id);
         }
         self.owner_changed(&id);
-        self.effects.all_nodes |= role == Role::Origin;
+        self.node_changed(&id, role);
         let posted = self.board.nodes.get(&id).map(|posted| posted.value.clone());
         self.follow(&id, posted, now);
     }
@@ -375,8 +377,9 @@ impl Inventory {
             let event = New::node(EventKind::NodeLeft, id, "it said goodbye");
             self.effects.events.push(event);
         }
-        self.effects.all_nodes |= node.identity.role == Role::Origin;
+        let role = node.identity.role;
         self.forget(id);
+        self.node_changed(id, role);
     }
 }
 

@@ -5,7 +5,9 @@ use super::{
     table::table,
     units::{self, or_unknown},
 };
-use api::{CandidateExplained, Claim, OwnerExplained, PlacingExplained, StreamExplained};
+use api::{
+    CandidateExplained, Claim, OwnerExplained, PlacingExplained, StreamExplained, TreeExplained,
+};
 
 /// Why things are as they are: decisions with all that led to them.
 #[derive(Debug, clap::Args)]
@@ -54,7 +56,27 @@ fn text(explained: &StreamExplained) -> String {
         parts.push(format!("changed  {when} to {}", owner(change)));
     }
     parts.push(placing(&explained.placing));
+    parts.extend(explained.trees.iter().map(tree));
     parts.join("\n")
+}
+
+/// Which edges of a region pull it from the origin.
+fn tree(explained: &TreeExplained) -> String {
+    let TreeExplained {
+        region,
+        edges,
+        parents,
+        reason,
+    } = explained;
+    let region = match region.as_str() {
+        "" => "without a region",
+        region => region,
+    };
+    let parents = match parents.as_slice() {
+        [] => "no tree".to_owned(),
+        parents => format!("by way of {}", parents.join(", ")),
+    };
+    format!("edges    {region}, {edges} of them, {parents}: {reason}")
 }
 
 /// What was decided and why; below it, what was known.
@@ -167,7 +189,8 @@ mod tests {
                     {"node": "two", "region": "eu", "zone": "", "streams": 0,
                      "bits_out_per_second": 0, "cpu_permille": 0, "ruled_out": "suspect: silent",
                      "score": {"total": 0, "used": 0, "crowded": 0, "far": 0,
-                               "near_a_failure": 0, "avoided": 0}}]}}"#;
+                               "near_a_failure": 0, "avoided": 0}}]},
+            "trees": [{"region": "eu", "edges": 4, "parents": ["e3"], "reason": "so it is"}]}"#;
         let explained: StreamExplained = serde_json::from_str(json).expect("an answer");
         let text = text(&explained);
         let lines: Vec<&str> = text.lines().collect();
@@ -183,5 +206,6 @@ mod tests {
         );
         assert!(lines[6].ends_with("chosen"), "{text}");
         assert!(lines[7].ends_with("suspect: silent"), "{text}");
+        assert_eq!(lines[8], "edges    eu, 4 of them, by way of e3: so it is");
     }
 }

@@ -12,4 +12,5 @@ mod journey;
 mod recorded;
 mod restart;
 mod supervise;
+mod tree;
 mod witness;
