@@ -119,7 +119,8 @@ pub struct Streams {
     /// again; an event says so. One that comes back to the origin that had it last has not moved.
     #[garde(range(min = 1, max = 600))]
     pub moves_per_minute: u32,
-    /// Copies that every origin makes of what is published to it.
+    /// Copies that every origin is to make of what is published to it. Origins are told, and do not make
+    /// them yet: until they do, use the origins' own `forward`.
     #[garde(length(max = 1000), dive)]
     pub forwards: Vec<ForwardRule>,
 }

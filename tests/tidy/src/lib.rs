@@ -8,11 +8,14 @@
 //! * `sources`: the head of a file, its length, its name, its bounds, and words that may not stay.
 //! * `links`: every link in a Markdown file leads somewhere.
 //! * `licences`: what we may ship, and which crates may be here twice; `deny.toml` has the lists.
+//! * `contract`: the page on the nodes' contract names all of it.
 //! * `pages`: example configs load, and generated pages are what the programs generate.
 //!
 //! Each check is a function from what is to what is wrong with it, and each has a test that a
 //! planted fault is found: a check that cannot fail is no check.
 
+#[cfg(test)]
+mod contract;
 #[cfg(test)]
 mod law;
 #[cfg(test)]
