@@ -57,6 +57,10 @@ pub const TURN_BYTES_MAX: u64 = 128 << 10;
 /// which costs nothing. What is on its way to it is not counted, so a long fast line stays full.
 pub const UNSENT_BYTES_MAX: u32 = 256 << 10;
 
+/// Bytes of one publisher that wait in the kernel, while its shard gathers, until they are read at once:
+/// half of what the kernel takes from anybody (`tcp_rmem`), so that no publisher is ever held up.
+pub const GULP_BYTES: i32 = 64 << 10;
+
 /// Players that a shard serves between two looks at its other work.
 pub const SINKS_PER_TURN: usize = 64;
 

@@ -62,6 +62,12 @@ impl LocalPublisher {
         Ok(())
     }
 
+    /// Whether what is published from now on was gathered by who publishes it: it goes out by the next
+    /// [`LocalPublisher::flush`], whatever the shard's pace is.
+    pub(crate) fn gathers(&mut self, gathers: bool) {
+        self.local.gathered = gathers;
+    }
+
     /// Sends what was published since, or sees to it that it is sent.
     pub(crate) fn flush(&mut self) {
         for reader in &mut self.readers {

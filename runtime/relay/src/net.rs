@@ -6,6 +6,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::{
     io::{self, IoSlice, Read},
     net::SocketAddr,
+    os::fd::AsRawFd,
     time::Duration,
 };
 use tokio::{io::Interest, net::TcpStream};
@@ -130,6 +131,40 @@ pub(crate) fn read_some<'a>(
     }
 }
 
+/// The same of a socket of which the runtime does not know whether anything has come.
+pub(crate) fn read_unasked<'a>(
+    stream: &TcpStream,
+    buffer: &'a mut [u8],
+) -> io::Result<Option<&'a [u8]>> {
+    match (&*SockRef::from(stream)).read(buffer) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(bytes) => Ok(Some(&buffer[..bytes])),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Has the kernel say that something has come only when `bytes` have, or the peer has hung up
+/// (`SO_RCVLOWAT`, socket(7)). What has come can be read before.
+#[allow(unsafe_code)] // No safe crate has this option.
+pub(crate) fn wake_at(stream: &TcpStream, bytes: i32) -> io::Result<()> {
+    // SAFETY: the descriptor is open for as long as `stream` lives, and the kernel reads as many bytes
+    // as it is told from a local that it is lent.
+    let outcome = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVLOWAT,
+            std::ptr::from_ref(&bytes).cast(),
+            size_of_val(&bytes) as libc::socklen_t,
+        )
+    };
+    match outcome {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Sends as much of `slices` as the socket takes.
 ///
 /// One slice goes by `send`, which costs the kernel a tenth less than `writev` does. The socket itself is
@@ -162,5 +197,34 @@ pub(crate) fn say_refused(
     metrics::counter!("weir_connections_refused_total", "protocol" => protocol).increment(1);
     if let Some(unsaid) = REFUSALS.permit(std::time::Instant::now()) {
         tracing::warn!(%peer, protocol, %reason, unsaid, "connection refused");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{io::AsyncWriteExt, net::TcpListener, time};
+
+    #[tokio::test]
+    async fn a_low_water_mark_keeps_the_kernel_quiet_and_hides_nothing() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let mut peer = TcpStream::connect(listener.local_addr()?).await?;
+        let (socket, _) = listener.accept().await?;
+        let mut buffer = [0; 64];
+        assert_eq!(read_some(&socket, &mut buffer)?, None);
+        wake_at(&socket, 8)?;
+        peer.write_all(b"few").await?;
+        let heard = time::timeout(Duration::from_millis(100), socket.readable()).await;
+        assert!(heard.is_err(), "three bytes are less than eight");
+        assert_eq!(read_unasked(&socket, &mut buffer)?, Some(&b"few"[..]));
+        assert_eq!(read_unasked(&socket, &mut buffer)?, None);
+        peer.write_all(b"enough now").await?;
+        socket.readable().await?;
+        assert_eq!(read_some(&socket, &mut buffer)?, Some(&b"enough now"[..]));
+        drop(peer);
+        socket.readable().await?;
+        let gone = read_some(&socket, &mut buffer).expect_err("the peer has hung up");
+        assert_eq!(gone.kind(), io::ErrorKind::UnexpectedEof);
+        Ok(())
     }
 }

@@ -8,7 +8,8 @@
 //!    one before: some milliseconds of delay, often none.
 //! 3. From [`BUSY_ABOVE`] on the shard gathers frames, longer the shorter of time it is, up to
 //!    `play.merge_write`. What is gathered longer costs less, so the busy share falls, until it lies
-//!    between [`BUSY_BELOW`] and [`BUSY_ABOVE`]: there the time stays as it is.
+//!    between [`BUSY_BELOW`] and [`BUSY_ABOVE`]: there the time stays as it is. Meanwhile its publishers'
+//!    frames gather in the kernel, and are read as seldom as they are sent.
 
 use metrics::{Counter, Gauge, counter, gauge};
 use std::{cell::Cell, time::Duration};
@@ -18,10 +19,10 @@ use tokio::{runtime::Handle, time};
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Above this share of its time a shard lets the kernel hold frames back.
-const NAGLE_ABOVE: f64 = 0.15;
+const NAGLE_ABOVE: f64 = 0.10;
 
 /// Below this share it no longer does. Well below the other: to switch costs a system call a player.
-const NAGLE_BELOW: f64 = 0.08;
+const NAGLE_BELOW: f64 = 0.05;
 
 /// Above this share of its time a shard gathers longer.
 const BUSY_ABOVE: f64 = 0.75;
@@ -77,7 +78,7 @@ impl MergeWrite {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum NoDelay {
-    /// Held back while the shard is busy for more than a seventh of its time.
+    /// Held back while the shard is busy for more than a tenth of its time.
     #[default]
     Auto,
     /// Never held back.
@@ -193,11 +194,11 @@ mod tests {
     fn the_kernel_may_hold_frames_back_when_time_runs_short() {
         use NoDelay::{Always, Auto, Never};
         for (rule, now, busy, expected) in [
-            (Auto, true, 0.05, true),
-            (Auto, true, 0.12, true),
-            (Auto, true, 0.2, false),
-            (Auto, false, 0.12, false),
-            (Auto, false, 0.05, true),
+            (Auto, true, 0.03, true),
+            (Auto, true, 0.08, true),
+            (Auto, true, 0.15, false),
+            (Auto, false, 0.08, false),
+            (Auto, false, 0.03, true),
             (Always, true, 1.0, true),
             (Never, false, 0.0, false),
         ] {

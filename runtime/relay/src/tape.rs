@@ -129,6 +129,8 @@ pub struct Piece {
     pub dts: MediaTime,
     /// What goes out.
     pub bytes: Bytes,
+    /// It was gathered with others before it came here: there is nothing to wait for.
+    pub(crate) gathered: bool,
     /// Where a player may start: what must go ahead of this piece, shared by all that it holds for.
     pub(crate) start: Option<Arc<[Piece]>>,
 }
@@ -144,6 +146,7 @@ impl Piece {
             track: frame.track,
             dts: frame.dts,
             bytes,
+            gathered: false,
             start: None,
         }
     }

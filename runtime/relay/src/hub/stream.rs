@@ -140,6 +140,8 @@ struct Inbox {
 /// nobody who would only pass it on.
 pub(crate) struct Local {
     shard: usize,
+    /// The frames come several at once, gathered by who publishes.
+    pub(crate) gathered: bool,
     pub(crate) pieces: Vec<(&'static Format, Piece)>,
 }
 
@@ -147,6 +149,7 @@ impl Local {
     pub(crate) fn new(shard: usize) -> Self {
         Self {
             shard,
+            gathered: false,
             pieces: Vec::new(),
         }
     }
@@ -563,7 +566,8 @@ impl Tape {
         if !self.inboxes.iter().any(Inbox::is_open) {
             return None;
         }
-        let (piece, body) = self.piece(seq, frame, start);
+        let (mut piece, body) = self.piece(seq, frame, start);
+        piece.gathered = local.as_ref().is_some_and(|local| local.gathered);
         let format = self.format;
         self.inboxes.retain(|inbox| match local {
             Some(local) if local.shard == inbox.shard => {

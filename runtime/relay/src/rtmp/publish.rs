@@ -3,16 +3,22 @@
 use super::server::{Connection, Ended};
 use crate::{
     hub::{PublisherInfo, PublisherKind, Superseded},
+    limits,
     local::LocalPublisher,
+    net,
 };
 use media::{MediaTime, StreamPath};
 use rtmp::{Media, Status, server::Event, status::code};
 use service::Throttle;
 use std::{
     ops::ControlFlow,
+    pin::Pin,
     time::{Duration, Instant, SystemTime},
 };
-use tokio::time;
+use tokio::{
+    net::TcpStream,
+    time::{self, Sleep},
+};
 
 /// One line a second about frames that cannot be, however many come.
 static BAD_FRAMES: Throttle = Throttle::new(Duration::from_secs(1));
@@ -63,6 +69,7 @@ async fn receive(connection: &mut Connection, mut publisher: LocalPublisher) -> 
     tokio::pin!(silent);
     let superseded = publisher.superseded();
     tokio::pin!(superseded);
+    let mut gulps = Gulps::new();
     let closing = connection.shard.closing().clone();
     let closed = closing.cancelled();
     tokio::pin!(closed);
@@ -82,9 +89,11 @@ async fn receive(connection: &mut Connection, mut publisher: LocalPublisher) -> 
                 silent.as_mut().reset(now + patience);
             }
         }
+        publisher.gathers(gulps.keep_pace(&connection.socket, connection.shard.pace().window()));
         tokio::select! {
             biased;
             turned = connection.turn() => turned?,
+            () = gulps.due() => connection.read_unasked()?,
             () = &mut silent => match last_heard {
                 // The timer is not set again for each frame; so it looks whether one has come since.
                 Some(heard) if heard.elapsed() < patience => silent.as_mut().reset(heard + patience),
@@ -92,6 +101,52 @@ async fn receive(connection: &mut Connection, mut publisher: LocalPublisher) -> 
             },
             () = &mut superseded => return Err(Ended::TakenOver),
             () = &mut closed => return Err(Ended::Closing),
+        }
+    }
+}
+
+/// When to read. While the shard gathers what it sends, it lets what comes gather in the kernel, too: to be
+/// woken for each frame of each publisher would cost more than all the rest.
+struct Gulps {
+    /// From one to the next; zero while what comes is read at once.
+    every: Duration,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Gulps {
+    fn new() -> Self {
+        Self {
+            every: Duration::ZERO,
+            timer: Box::pin(time::sleep(Duration::ZERO)),
+        }
+    }
+
+    /// To be called after each read, with the time for which the shard gathers; says whether this publisher
+    /// is read in gulps from now on.
+    fn keep_pace(&mut self, socket: &TcpStream, window: Duration) -> bool {
+        if window.is_zero() != self.every.is_zero() {
+            let bytes = if window.is_zero() {
+                1
+            } else {
+                limits::GULP_BYTES
+            };
+            if let Err(error) = net::wake_at(socket, bytes) {
+                // Costs time, and nothing else.
+                tracing::debug!(%error, "the kernel takes no low-water mark");
+            }
+        }
+        self.every = window;
+        if !window.is_zero() {
+            self.timer.as_mut().reset(time::Instant::now() + window);
+        }
+        !window.is_zero()
+    }
+
+    /// Resolves when it is time for the next.
+    async fn due(&mut self) {
+        match self.every.is_zero() {
+            true => std::future::pending().await,
+            false => self.timer.as_mut().await,
         }
     }
 }

@@ -208,6 +208,17 @@ impl Connection {
             })
     }
 
+    /// The same when nobody has said that anything has come.
+    pub(crate) fn read_unasked(&mut self) -> Result<(), Ended> {
+        let (session, socket) = (&mut self.session, &self.socket);
+        self.shard
+            .with_scratch(|buffer| match net::read_unasked(socket, buffer) {
+                Ok(Some(bytes)) => session.input(bytes).map_err(Ended::Protocol),
+                Ok(None) => Ok(()),
+                Err(error) => Err(Ended::Hangup(error)),
+            })
+    }
+
     /// What the session has to say, with the memory that it stands in.
     pub(crate) fn take_output(&mut self) -> Bytes {
         mem::take(self.session.output()).freeze()

@@ -16,6 +16,8 @@ pub(crate) struct Held {
     /// The first piece that came since the last flush, and how many bytes did.
     unflushed: u64,
     unflushed_bytes: usize,
+    /// Some of it was gathered before it came.
+    unflushed_gathered: bool,
     run: Run,
 }
 
@@ -59,6 +61,11 @@ impl Held {
         (self.unflushed < self.next_seq).then_some(self.unflushed_bytes)
     }
 
+    /// Whether what came since the last flush was gathered before.
+    pub(super) fn is_gathered(&self) -> bool {
+        self.unflushed_gathered
+    }
+
     /// Copies together what came since the last flush, for players that have kept up.
     pub(super) fn gather(&mut self) {
         // One piece is a run already.
@@ -71,6 +78,8 @@ impl Held {
     pub(super) fn flushed(&mut self, to: u64) {
         self.unflushed = to;
         self.unflushed_bytes = self.from(to).map(|piece| piece.bytes.len()).sum();
+        let gathered = self.from(to).any(|piece| piece.gathered);
+        self.unflushed_gathered = gathered;
         self.run = Run::default();
     }
 
@@ -128,6 +137,7 @@ impl Held {
         self.next_seq = piece.seq + 1;
         self.bytes += piece.bytes.len();
         self.unflushed_bytes += piece.bytes.len();
+        self.unflushed_gathered |= piece.gathered;
         self.pieces.push_back(piece);
         while self.pieces.len() > limits::INDEX_PIECES_MAX || self.bytes > limits::INDEX_BYTES_MAX {
             self.forget_oldest();

@@ -20,6 +20,9 @@ use std::{
 use tokio::sync::{Notify, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// Within this all frames that a publisher's shard has read at once have come to another.
+const GULP: Duration = Duration::from_millis(2);
+
 /// What an index wakes when it has more to read.
 pub(crate) trait Sink {
     /// There is more to read, or the stream has ended. Called often; must not block.
@@ -168,7 +171,8 @@ impl Index {
     /// Sends what was appended: at once if that is quickly done, else by the delivery task.
     pub(crate) fn settle(&self) {
         let few = self.sinks.borrow().count() <= limits::SINKS_PER_TURN;
-        if few && self.pace.window().is_zero() && !self.flushing.get() {
+        let at_once = self.pace.window().is_zero() || self.held.borrow().is_gathered();
+        if few && at_once && !self.flushing.get() {
             let to = self.begin_flush();
             self.wake_some(0);
             self.end_flush(to);
@@ -187,12 +191,13 @@ impl Index {
 
     /// How long what waits is to be gathered; `None` if nothing waits.
     pub(super) fn window(&self) -> Option<Duration> {
-        let waiting = self.held.borrow().unflushed_bytes()?;
-        let enough = waiting >= limits::RUN_BYTES_MAX;
-        Some(if enough {
-            Duration::ZERO
-        } else {
-            self.pace.window()
+        let held = self.held.borrow();
+        let waiting = held.unflushed_bytes()?;
+        Some(match held.is_gathered() {
+            _ if waiting >= limits::RUN_BYTES_MAX => Duration::ZERO,
+            // The rest of a gulp is on its way.
+            true => self.pace.window().min(GULP),
+            false => self.pace.window(),
         })
     }
 

@@ -159,3 +159,29 @@ async fn a_publisher_may_end_one_stream_and_begin_another_on_one_connection() {
     until("the stream to end", || !server.is_online("a")).await;
     assert_eq!(server.relay.connections(), 1);
 }
+
+#[tokio::test]
+async fn a_publisher_that_is_read_in_gulps_loses_nothing_and_is_seen_to_leave() {
+    let mut settings = Server::impatient();
+    settings.play.merge_write = service::config::Duration::from_secs(1);
+    settings.play.merge_write_min = service::config::Duration::from_secs(1);
+    let server = Server::start(settings);
+    let mut publisher = server.publish("a").await;
+    publisher.send("m v k0@0").await;
+    let mut player = server.play(Way::Rtmp, "a").await;
+    player.expects("m@0 v@0 k0@0").await;
+    let mut expected = Vec::new();
+    for number in 1..40 {
+        let word = format!("p{number}@{}", number * 40);
+        // More than the kernel holds for a socket, and single frames longer than a gulp.
+        publisher
+            .send(&format!("{word}*{}", 9_000 * (number % 9 + 1)))
+            .await;
+        expected.push(word);
+    }
+    player.expects(&expected.join(" ")).await;
+    publisher.send("p40@1600").await;
+    drop(publisher);
+    player.expects("p40@1600").await;
+    until("its end", || !server.is_online("a")).await;
+}
