@@ -39,7 +39,7 @@ use media::StreamPath;
 use parking_lot::Mutex;
 use promises::Promises;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -71,7 +71,7 @@ pub struct Model {
 struct State {
     inventory: Inventory,
     mailboxes: BTreeMap<NodeId, (DialogueId, Arc<Mailbox>)>,
-    followers: HashMap<StreamPath, BTreeSet<NodeId>>,
+    followers: BTreeMap<StreamPath, BTreeSet<NodeId>>,
     promises: Promises,
     dialogues: DialogueId,
 }
@@ -93,7 +93,7 @@ impl Model {
             state: Mutex::new(State {
                 inventory: Inventory::new(timing, now),
                 mailboxes: BTreeMap::new(),
-                followers: HashMap::new(),
+                followers: BTreeMap::new(),
                 promises: Promises::default(),
                 dialogues: DialogueId::default(),
             }),
@@ -147,7 +147,7 @@ impl Model {
         for event in effects.events {
             self.events.add(now.unix_ms, event);
         }
-        if effects.unsettled {
+        if effects.unsettled || effects.leader {
             self.unsettled.notify_one();
         }
         if effects.unposted {
@@ -341,7 +341,7 @@ impl Model {
         self.events.add(now.unix_ms, event);
     }
 
-    /// Waits until the facts of a stream changed. Cancel-safe.
+    /// Waits until the facts of a stream changed, or who decides. Cancel-safe.
     pub async fn unsettled(&self) {
         self.unsettled.notified().await;
     }

@@ -20,7 +20,7 @@ use crate::{
     program::now,
     replica::{Standing, standing},
     store::{
-        Change, Entry, Expect, Outcome, Revision, Store, StoreError, Transaction, Write,
+        Change, Entry, Expect, Listing, Outcome, Revision, Store, StoreError, Transaction, Write,
         keys::{self, Freeze, Record, Subject},
     },
 };
@@ -47,13 +47,11 @@ struct Step {
 /// Decides, if this controller is to, and commits, until `cancel` says stop.
 pub async fn run(model: Arc<Model>, store: Arc<dyn Store>, cancel: CancellationToken) {
     let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
-    let mut leader = model.leader();
     let mut stood = standing(&model);
     loop {
         let sweeps = tokio::select! {
             biased;
             () = cancel.cancelled() => return,
-            _ = leader.changed() => false,
             _ = sweep.tick() => true,
             () = model.unsettled() => false,
         };
@@ -80,7 +78,7 @@ pub async fn run(model: Arc<Model>, store: Arc<dyn Store>, cancel: CancellationT
                     tracing::warn!("another controller decides now");
                     model.unsettle(steps.into_iter().map(|step| step.path));
                     // The watch will say so, too.
-                    let _ = tokio::time::timeout(STORE_RETRY, leader.changed()).await;
+                    let _ = tokio::time::timeout(STORE_RETRY, cancel.cancelled()).await;
                 }
                 Err(Undone::Failed(error)) => {
                     let streams = steps.len();
@@ -346,7 +344,8 @@ pub async fn forget_node(store: &dyn Store, node: &NodeId) {
 pub fn learn(model: &Model, change: &Change, now: Now) {
     match change {
         Change::Init(listing) => {
-            if model.was_later(listing.revision) {
+            let was_later = model.was_later(listing.revision);
+            if was_later || model.read(|inventory| contradicts(inventory, listing)) {
                 tracing::error!(revision = %listing.revision, "the store has lost its history: it is \
                     empty, or an old copy; what nodes report is stored again");
                 model.board(now, Inventory::history_lost);
@@ -367,6 +366,17 @@ pub fn learn(model: &Model, change: &Change, now: Now) {
             delete(key, *revision, model, now);
         }
     }
+}
+
+/// Whether a listing cannot follow what is known: an entry is older in it than we know, although it is
+/// younger than that knowledge. So a store that has lost its history is also recognised after others
+/// have written more to it than was lost.
+fn contradicts(inventory: &Inventory, listing: &Listing) -> bool {
+    listing.entries.iter().any(|entry| {
+        let subject = keys::subject(&entry.key).ok();
+        let known = subject.and_then(|subject| inventory.known_at(&subject));
+        known.is_some_and(|known| entry.revision < known && known <= listing.revision)
+    })
 }
 
 fn keep(kept: &mut Kept, key: &str) {
@@ -484,6 +494,44 @@ mod tests {
             Outcome::Committed(revision) => revision,
             Outcome::Conflict => panic!("nothing was expected"),
         }
+    }
+
+    #[test]
+    fn a_store_that_lost_its_history_is_recognised_after_others_have_written_to_it() {
+        let timing = Timing {
+            suspect_after: Duration::from_secs(3),
+        };
+        let model = Model::new(Policy::default(), timing, now());
+        let path: StreamPath = "h/live/a".parse().expect("a good path");
+        let owned_by = |node: &str, revision| Entry {
+            key: keys::stream(&path),
+            value: keys::stream_value(
+                &Placement {
+                    owner: Some(Owner {
+                        node: NodeId::new(node).expect("a good id"),
+                        incarnation: Incarnation(1),
+                    }),
+                    epoch: Epoch(1),
+                    since_unix_ms: 0,
+                    moves: crate::plan::Moves::default(),
+                },
+                "a test",
+            ),
+            revision: Revision(revision),
+            lease: None,
+        };
+        let init = |revision, entry| {
+            let listing = Listing {
+                revision: Revision(revision),
+                entries: vec![entry],
+            };
+            learn(&model, &Change::Init(listing), now());
+            let owner = model.read(|inventory| inventory.owner(&path));
+            owner.map(|node| node.to_string())
+        };
+        assert_eq!(init(60, owned_by("one", 50)).as_deref(), Some("one"));
+        // It came back at revision 20, and is at 70 by now: no smaller than before.
+        assert_eq!(init(70, owned_by("two", 30)).as_deref(), Some("two"));
     }
 
     #[tokio::test]

@@ -170,7 +170,8 @@ impl<I: Inward> Newcomer<I> {
         let _ = self
             .outward
             .try_send(Ok(says(to_node::Message::Welcome(welcome))));
-        if attended.is_new {
+        // Where there are other controllers it is posted to them, until it is there.
+        if attended.is_new && !self.parts.store.is_shared() {
             reconcile::store_node(&*self.parts.store, &identity).await;
         }
         Ok(attended)

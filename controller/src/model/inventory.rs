@@ -202,6 +202,7 @@ impl Inventory {
             .or_insert_with(|| Node::new(identity.clone(), now));
         let before = self.board.nodes.get(&id).map(|posted| posted.value.by);
         node.registered(identity, dialogue, before, restarted, now);
+        self.post_identity(&id);
         self.post_node(&id);
         self.owner_changed(&id);
         self.node_changed(&id, role);

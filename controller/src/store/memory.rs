@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{sync::Notify, time::Instant};
 
 /// The store; cheap to clone, all clones are the same.
 #[derive(Clone)]
@@ -36,7 +36,7 @@ pub struct Copy {
 struct Inner {
     state: Mutex<State>,
     /// Told with each change, of leases too.
-    changed: watch::Sender<()>,
+    changed: Notify,
 }
 
 #[derive(Default)]
@@ -61,7 +61,7 @@ impl Default for Memory {
     fn default() -> Self {
         let inner = Inner {
             state: Mutex::default(),
-            changed: watch::Sender::new(()),
+            changed: Notify::new(),
         };
         Self {
             inner: Arc::new(inner),
@@ -76,7 +76,7 @@ impl Memory {
         state.compacted = state.revision;
         state.log.clear();
         drop(state);
-        self.inner.changed.send_replace(());
+        self.inner.changed.notify_waiters();
     }
 
     /// What it holds now.
@@ -109,7 +109,7 @@ impl Memory {
             history: state.history + 1,
         };
         drop(state);
-        self.inner.changed.send_replace(());
+        self.inner.changed.notify_waiters();
     }
 
     /// Comes back empty.
@@ -118,6 +118,14 @@ impl Memory {
             revision: Revision(0),
             entries: BTreeMap::new(),
             leases: BTreeMap::new(),
+        });
+    }
+
+    /// Ends all leases now, as if nobody had renewed them.
+    pub fn end_leases(&self) {
+        self.at(|state| {
+            let leases: Vec<Lease> = state.leases.keys().copied().collect();
+            leases.into_iter().for_each(|lease| state.end(lease));
         });
     }
 
@@ -130,7 +138,7 @@ impl Memory {
         let changed = state.revision != before;
         drop(state);
         if changed {
-            self.inner.changed.send_replace(());
+            self.inner.changed.notify_waiters();
         }
         done
     }
@@ -249,7 +257,7 @@ impl Store for Memory {
             Lease(state.granted)
         });
         // Who waits for the next deadline is to look again.
-        self.inner.changed.send_replace(());
+        self.inner.changed.notify_waiters();
         Box::pin(async move { Ok(lease) })
     }
 
@@ -281,7 +289,6 @@ impl Store for Memory {
             prefix: prefix.to_owned(),
             told: None,
             pending: VecDeque::new(),
-            changed: self.inner.changed.subscribe(),
         };
         Box::pin(async move { Ok(Box::new(watching) as Box<dyn Watch>) })
     }
@@ -294,7 +301,6 @@ struct Watching {
     told: Option<(Revision, u64)>,
     /// Changes that are not told yet.
     pending: VecDeque<Change>,
-    changed: watch::Receiver<()>,
 }
 
 impl Watching {
@@ -341,17 +347,16 @@ fn revision(change: &Change) -> Revision {
 impl Watch for Watching {
     fn next(&mut self) -> Answer<'_, Change> {
         Box::pin(async move {
+            let inner = Arc::clone(&self.store.inner);
             loop {
-                self.changed.mark_unchanged();
+                let changed = inner.changed.notified();
                 let deadline = match self.look() {
                     Ok(change) => return Ok(change),
                     Err(deadline) => deadline,
                 };
-                // The sender lives in the store that we hold.
-                let changed = self.changed.changed();
                 match deadline {
                     Some(deadline) => drop(tokio::time::timeout_at(deadline, changed).await),
-                    None => drop(changed.await),
+                    None => changed.await,
                 }
             }
         })

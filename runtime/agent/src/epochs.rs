@@ -10,11 +10,11 @@ use std::collections::HashMap;
 
 /// The epochs of the streams that are published here.
 #[derive(Debug, Default)]
-pub(crate) struct Epochs(HashMap<StreamPath, Epoch>);
+pub struct Epochs(HashMap<StreamPath, Epoch>);
 
 impl Epochs {
     /// Learns what the controller says that this node owns.
-    pub(crate) fn learn(&mut self, owned: &[Owned]) {
+    pub fn learn(&mut self, owned: &[Owned]) {
         for Owned { path, epoch } in owned {
             let known = self.0.entry(path.clone()).or_default();
             *known = (*known).max(*epoch);
@@ -22,7 +22,7 @@ impl Epochs {
     }
 
     /// Puts the epochs into `report`, and forgets those of streams that are no longer published here.
-    pub(crate) fn tell(&mut self, report: &mut Report) {
+    pub fn tell(&mut self, report: &mut Report) {
         let mut published = HashMap::new();
         for stream in &mut report.streams {
             if stream.arrival == Arrival::Published

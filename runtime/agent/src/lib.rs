@@ -10,7 +10,7 @@
 //! * [`locations`]: [`Locating`], one subscription to where a stream is.
 //! * [`placing`]: which origin a publish belongs to.
 //! * `dialogue`, `outbox`: one gRPC stream, and what is to be said on it.
-//! * `epochs`: at which epoch this node owns its streams.
+//! * [`epochs`]: at which epoch this node owns its streams.
 //! * `memory`: what is kept on disk, so that a restart without a controller knows as much as before.
 //! * [`limits`] and [`metrics`]: every bound, every count.
 //!
@@ -47,7 +47,7 @@
 
 pub mod config;
 mod dialogue;
-mod epochs;
+pub mod epochs;
 pub mod handle;
 pub mod identity;
 pub mod limits;

@@ -24,11 +24,7 @@ pub enum PlaceError {
 
 /// The node's own choice: all nodes that know the same origins choose the same one for a path, and
 /// when an origin goes only its streams move (rendezvous hashing). Avoided origins come last.
-pub(crate) fn choose(
-    path: &StreamPath,
-    origins: &[Upstream],
-    avoid: &[NodeId],
-) -> Option<Upstream> {
+pub fn choose(path: &StreamPath, origins: &[Upstream], avoid: &[NodeId]) -> Option<Upstream> {
     let best = |origin: &&Upstream| {
         let avoided = avoid.contains(&origin.node);
         (!avoided, weight(path.as_str(), origin.node.as_str()))

@@ -23,7 +23,7 @@ use crate::{
         board::{Attended, Attending, Kept, Leader, Posted, Site, put, remove},
         events::New,
     },
-    store::Revision,
+    store::{Revision, keys::Subject},
 };
 use api::EventKind;
 use control::{Arrival, Epoch, Identity, NodeId, Report, Role, StreamReport};
@@ -159,6 +159,19 @@ impl Inventory {
         }
         self.board.history_lost();
         self.effects.leader = true;
+    }
+
+    /// The revision at which an entry of the store is known.
+    pub fn known_at(&self, subject: &Subject) -> Option<Revision> {
+        let board = &self.board;
+        match subject {
+            Subject::Stream(path) => Some(self.placements.get(path)?.revision),
+            Subject::Attended(node) => Some(board.nodes.get(node)?.revision),
+            Subject::Site(node, path) => Some(board.sites.get(node)?.get(path)?.revision),
+            Subject::Seen(path) => Some(board.seen.get(path)?.revision),
+            Subject::Leader => Some(board.leader.as_ref()?.revision),
+            Subject::Node(_) | Subject::Freeze => None,
+        }
     }
 
     /// A node is registered with another controller, or no longer registered at all.

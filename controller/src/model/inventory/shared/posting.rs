@@ -72,6 +72,14 @@ impl Inventory {
         seen.into_iter().for_each(|path| self.post_seen(path));
     }
 
+    /// Who a node is goes with each registration: whether the store has it rightly is not kept here.
+    pub(in super::super) fn post_identity(&mut self, id: &NodeId) {
+        if self.board.run.is_some() {
+            self.board.unposted.identities.insert(id.clone());
+            self.effects.unposted = true;
+        }
+    }
+
     pub(in super::super) fn post_node(&mut self, id: &NodeId) {
         if self.board.run.is_some() {
             self.board.unposted.nodes.insert(id.clone());

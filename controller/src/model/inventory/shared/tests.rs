@@ -294,7 +294,7 @@ fn what_was_said_of_a_node_before_our_dialogue_does_not_end_it() {
     world.inventory.posted_node(&id(), posted, now);
     assert!(world.node().is_in(DialogueId(1)));
     assert_eq!(world.node().health, Health::Alive);
-    assert_eq!(world.posts(9), ["+a", "has reported"]);
+    assert_eq!(world.posts(9), ["identity", "+a", "has reported"]);
 }
 
 #[test]
@@ -303,7 +303,11 @@ fn streams_are_posted_before_the_word_that_they_are_all_and_only_once() {
         let mut world = World::new();
         world.talks(1, &["a", "b"], 0);
         let said = world.posts(limit);
-        assert_eq!(said, ["+a", "+b", "has reported"], "{limit} at a time");
+        assert_eq!(
+            said,
+            ["identity", "+a", "+b", "has reported"],
+            "{limit} at a time"
+        );
         world.reports(DialogueId(1), &["b"], 1);
         assert_eq!(world.posts(limit), ["-a"]);
         world.reports(DialogueId(1), &["b"], 2);
@@ -322,10 +326,10 @@ fn what_hung_on_a_lost_lease_is_posted_again_and_nothing_without_one() {
     world.inventory.hang_on(Some(Lease(6)));
     let posts = world.inventory.take_unposted(9);
     let said: Vec<String> = posts.iter().map(in_words).collect();
-    assert_eq!(said, ["+a", "+b", "has reported"]);
+    assert_eq!(said, ["identity", "+a", "+b", "has reported"]);
     // It failed: nothing is lost.
     world.inventory.unpost(posts);
-    assert_eq!(world.inventory.take_unposted(9).len(), 3);
+    assert_eq!(world.inventory.take_unposted(9).len(), 4);
 }
 
 #[test]
