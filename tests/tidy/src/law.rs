@@ -14,7 +14,7 @@
 use crate::repository::{Graph, Source, sources};
 
 /// What each of our crates may depend on, of ours. A new crate needs a row.
-const LAW: [(&str, &[&str]); 18] = [
+const LAW: [(&str, &[&str]); 19] = [
     ("weir-media", &[]),
     ("weir-amf", &[]),
     ("weir-flv", &["weir-media", "weir-amf"]),
@@ -69,6 +69,16 @@ const LAW: [(&str, &[&str]); 18] = [
     ),
     ("weir-load", &["weir-media", "weir-flv", "weir-rtmp"]),
     ("weir-scenario", &[]),
+    (
+        "weir-sim",
+        &[
+            "weir-media",
+            "weir-control",
+            "weir-service",
+            "weir-agent",
+            "weir-controller",
+        ],
+    ),
     ("weir-tidy", &[]),
 ];
 
