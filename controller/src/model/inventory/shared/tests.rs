@@ -241,7 +241,7 @@ fn a_node_comes_from_another_controller_to_us_with_all_it_has() {
         ["a", "b"],
         "it has not said anything else yet"
     );
-    assert_eq!(world.posts(9), ["attended"]);
+    assert_eq!(world.posts(9), ["identity", "attended"]);
     // What hung on the other one's lease goes; it is posted again when the node has reported.
     world.lease_ends(&["a", "b"], 2);
     assert_eq!(
@@ -254,6 +254,18 @@ fn a_node_comes_from_another_controller_to_us_with_all_it_has() {
     assert_eq!(world.posts(9), [""; 0]);
     let events = world.inventory.take_effects().events;
     assert_eq!(events, [], "nobody has noticed anything");
+}
+
+#[test]
+fn who_a_node_is_is_posted_until_the_store_has_it() {
+    let mut world = World::new();
+    world.talks(1, &[], 0);
+    let posts = world.inventory.take_unposted(1);
+    assert!(matches!(posts[..], [Post::Identity(_)]), "{posts:?}");
+    // It failed.
+    world.inventory.unpost(posts);
+    assert_eq!(world.posts(9).first().map(String::as_str), Some("identity"));
+    assert!(!world.posts(9).contains(&"identity".to_owned()));
 }
 
 #[test]
@@ -326,10 +338,10 @@ fn what_hung_on_a_lost_lease_is_posted_again_and_nothing_without_one() {
     world.inventory.hang_on(Some(Lease(6)));
     let posts = world.inventory.take_unposted(9);
     let said: Vec<String> = posts.iter().map(in_words).collect();
-    assert_eq!(said, ["identity", "+a", "+b", "has reported"]);
+    assert_eq!(said, ["+a", "+b", "has reported"]);
     // It failed: nothing is lost.
     world.inventory.unpost(posts);
-    assert_eq!(world.inventory.take_unposted(9).len(), 4);
+    assert_eq!(world.inventory.take_unposted(9).len(), 3);
 }
 
 #[test]
