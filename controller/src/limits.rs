@@ -82,6 +82,10 @@ pub const STORE_RETRY: Duration = Duration::from_millis(500);
 /// off is asked within a few seconds.
 pub const PROBES_AT_ONCE_MAX: usize = 256;
 
+/// How long an origin that somebody accuses may take to answer: players wait for it. A busy one answers
+/// within milliseconds, around the world within 200.
+pub const ACCUSED_PATIENCE: Duration = Duration::from_millis(500);
+
 /// How often the store is asked whether it is there, so that its loss is noticed long before a node
 /// could be taken for dead.
 pub const STORE_ASKED_EVERY: Duration = Duration::from_secs(2);

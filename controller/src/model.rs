@@ -60,6 +60,8 @@ pub struct Model {
     unsettled: Notify,
     /// The other controllers are to be told something.
     unposted: Notify,
+    /// An origin is accused: it is to be asked whether it lives.
+    accused: Notify,
     /// Who decides, and since which revision; `None` if nobody does, or nobody else might.
     leader: watch::Sender<Option<Leader>>,
     /// What an operator last said about restarts.
@@ -102,6 +104,7 @@ impl Model {
             explanations: Explanations::default(),
             unsettled: Notify::new(),
             unposted: Notify::new(),
+            accused: Notify::new(),
             leader: watch::Sender::new(None),
             freeze: watch::Sender::new(None),
             revision: AtomicU64::new(0),
@@ -152,6 +155,9 @@ impl Model {
         }
         if effects.unposted {
             self.unposted.notify_one();
+        }
+        if effects.accused {
+            self.accused.notify_one();
         }
         answer
     }
@@ -210,6 +216,32 @@ impl Model {
     /// A suspect node was found dead.
     pub fn died(&self, node: &NodeId, reason: String, now: Now) {
         self.change(now, |state| state.inventory.died(node, reason, now));
+    }
+
+    /// A node could not push to these origins: they are to be asked whether they live.
+    pub fn accuse(&self, origins: &[NodeId], now: Now) {
+        if !origins.is_empty() {
+            self.change(now, |state| {
+                for origin in origins {
+                    state.inventory.accuse(origin);
+                }
+            });
+        }
+    }
+
+    /// Waits until somebody is accused. Cancel-safe.
+    pub async fn accused(&self) {
+        self.accused.notified().await;
+    }
+
+    /// Takes those who are accused and have not been asked.
+    pub fn take_accused(&self) -> Vec<NodeId> {
+        self.state.lock().inventory.take_accused()
+    }
+
+    /// An accused origin was asked whether it lives.
+    pub fn judged(&self, node: &NodeId, answer: Result<(), String>, now: Now) {
+        self.change(now, |state| state.inventory.judged(node, answer, now));
     }
 
     /// Time has passed: nodes may be suspect or forgotten. Returns the forgotten ones.

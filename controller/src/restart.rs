@@ -3,7 +3,7 @@
 //! What is to be done is decided by [`Supervision`]; here it is done. In reading order:
 //!
 //! * [`config`]: what an operator can set.
-//! * `probe`: asks a node itself whether it lives.
+//! * `probe`: asks a node itself whether it lives; `accused`: who has to be asked at once.
 //! * `process`, `command`, `kubernetes`: the drivers, each of which restarts one node.
 //! * [`template`]: how a node's name gets into a command.
 //!
@@ -13,6 +13,7 @@
 //! comes to an end by itself. Every restart is an event when it begins and another when it has
 //! succeeded or failed.
 
+pub(crate) mod accused;
 mod command;
 pub mod config;
 mod kubernetes;

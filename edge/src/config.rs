@@ -3,7 +3,7 @@
 //! Edge and origin each write theirs out, though most of the keys are the same: a part that both flatten
 //! into their own would cost the errors their lines and their nearest keys, because serde buffers it.
 
-use crate::upstream;
+use crate::{push, upstream};
 use garde::Validate;
 use node::check;
 use relay::{
@@ -34,6 +34,9 @@ pub(crate) struct Config {
     /// Whence streams are pulled.
     #[garde(dive)]
     pub upstream: upstream::Config,
+    /// Whither what is published here is passed on.
+    #[garde(dive)]
+    pub push: push::Config,
     /// What publishers may do: an origin that forwards to this edge is one.
     #[garde(dive)]
     pub publish: Publish,
@@ -72,6 +75,7 @@ impl Default for Config {
             admin: admin::Config::on("127.0.0.1:9102"),
             log: telemetry::Config::default(),
             upstream: upstream::Config::default(),
+            push: push::Config::default(),
             publish: Publish::default(),
             play: Play::default(),
             limits: Limits::default(),
@@ -86,8 +90,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// What the node needs of it, and what its pulls need.
-    pub(crate) fn parts(self) -> (node::Parts, upstream::Config) {
+    /// What the node needs of it, and what its pulls and its pushes need.
+    pub(crate) fn parts(self) -> (node::Parts, upstream::Config, push::Config) {
         let parts = node::Parts {
             shards: self.shards,
             rtmp: self.rtmp,
@@ -101,7 +105,7 @@ impl Config {
             ca_file: self.ca_file,
             cluster: self.cluster,
         };
-        (parts, self.upstream)
+        (parts, self.upstream, self.push)
     }
 }
 

@@ -1,11 +1,14 @@
-//! The edge: pulls what its players ask for, or is forwarded it, and fans it out over RTMP and HTTP-FLV.
+//! The edge: pulls what its players ask for, or is forwarded it, and fans it out over RTMP and HTTP-FLV;
+//! what is published to it, it pushes to the origin that should own it.
 //!
 //! Where a stream is comes from the controller, or from a static list in the config.
 
 mod config;
+mod push;
 mod upstream;
 
 use config::Config;
+use push::Pushes;
 use service::{Common, Process, Program};
 use std::{process::ExitCode, sync::Arc};
 use upstream::Pulls;
@@ -37,9 +40,14 @@ fn main() -> ExitCode {
         &PROGRAM,
         &args.common,
         async |config: Config, process: Process| {
-            let (parts, upstream) = config.parts();
+            let (parts, upstream, push) = config.parts();
             node::run(parts, agent::Role::Edge, process, |node| {
-                vec![Arc::new(Pulls::new(upstream, node.clone()))]
+                let pushes = Pushes::new(push, upstream.origins.clone(), node.clone());
+                // In this order: a pull must not begin before the push of a publisher that has gone ends.
+                vec![
+                    Arc::new(pushes),
+                    Arc::new(Pulls::new(upstream, node.clone())),
+                ]
             })
             .await
         },

@@ -309,6 +309,7 @@ impl<I: Inward> Talking<I> {
             .iter()
             .map(|node| NodeId::new(node))
             .collect::<Result<_, _>>()?;
+        self.parts.model.accuse(&avoid, now());
         let placed = self
             .parts
             .model

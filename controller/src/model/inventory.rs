@@ -16,6 +16,7 @@
 //! Always true: `sites` names exactly the nodes whose last report has the stream; `owned` exactly
 //! the placements that have an owner.
 
+mod accused;
 mod answers;
 mod ascending;
 mod node;
@@ -34,6 +35,7 @@ use crate::{
     },
     store::Revision,
 };
+use accused::Accused;
 use api::EventKind;
 use ascending::Ascending;
 use control::{Arrival, Epoch, Identity, NodeId, Report, Role, StreamReport};
@@ -111,6 +113,8 @@ pub struct Effects {
     pub unposted: bool,
     /// Who decides may be another.
     pub leader: bool,
+    /// Somebody is accused, and is to be asked whether it lives.
+    pub accused: bool,
 }
 
 /// A placement as the store has it.
@@ -134,6 +138,7 @@ pub struct Inventory {
     /// Streams that have moved too often, and when they may again, in milliseconds since the Unix epoch.
     held: BTreeMap<StreamPath, u64>,
     trees: Trees,
+    accused: Accused,
     board: Board,
     /// The store has been listed once.
     listed: bool,
@@ -154,6 +159,7 @@ impl Inventory {
             unsettled: BTreeSet::new(),
             held: BTreeMap::new(),
             trees: Trees::default(),
+            accused: Accused::default(),
             board: Board::default(),
             listed: false,
             effects: Effects::default(),
@@ -597,6 +603,7 @@ impl Inventory {
                 },
                 since_unix_ms: stream.since_unix_ms,
                 suspect: node.health == Health::Suspect,
+                pushed: stream.pushed.clone(),
             })
         };
         sites.into_iter().flatten().filter_map(claim).collect()
@@ -642,11 +649,18 @@ impl Inventory {
         let Some(owner) = owner.filter(|owner| owner.node != *id && published) else {
             return;
         };
-        let lives = |claim: &Claim| claim.owner == owner && !claim.suspect;
+        let here = facts.claims.iter().find(|claim| claim.owner.node == *id);
+        let by = |claim: &Claim| claim.pushed.as_ref().map(|pushed| pushed.by.clone());
+        let pusher = here.and_then(by);
+        // What one edge pushes to one origin after the other is one publish.
+        let lives = |claim: &Claim| {
+            claim.owner == owner && !claim.suspect && (pusher.is_none() || by(claim) != pusher)
+        };
         if facts.claims.iter().any(lives) {
             let reason = format!("published at {id} while {} owns it", owner.node);
             let event = New::stream(EventKind::StreamDuplicate, path, Some(id), reason);
             self.effects.events.push(event);
+            self.accuse(&owner.node);
         }
     }
 

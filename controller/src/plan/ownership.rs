@@ -12,7 +12,7 @@ mod moves;
 pub use moves::Moves;
 
 use super::{Duplicates, Policy};
-use control::{Epoch, Incarnation, NodeId};
+use control::{Epoch, Incarnation, NodeId, Pushed};
 
 /// Who owns a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -64,6 +64,8 @@ pub struct Claim {
     pub since_unix_ms: u64,
     /// Whether the origin went silent.
     pub suspect: bool,
+    /// The node that pushes it there, and by which connection; `None` for an encoder.
+    pub pushed: Option<Pushed>,
 }
 
 /// What is known of the present owner.
@@ -202,13 +204,26 @@ pub fn must_leave<'a>(facts: &'a Facts, node: &NodeId, policy: &Policy) -> Optio
     (facts.claims.iter().any(lives) && stays()).then_some(placement)
 }
 
+/// Whether the node that pushes the stream there has begun to push it elsewhere since: a publisher is at
+/// one origin at a time, whatever that origin still says.
+fn was_left(facts: &Facts, claim: &Claim) -> bool {
+    let Some(pushed) = &claim.pushed else {
+        return false;
+    };
+    facts.claims.iter().any(|other| {
+        let later = |it: &Pushed| it.by == pushed.by && it.turn > pushed.turn;
+        !other.suspect && other.pushed.as_ref().is_some_and(later)
+    })
+}
+
 /// The claim that should win of those that `may`. That of a suspect origin is old: it is enough to
-/// keep a stream, not to get one.
+/// keep a stream, not to get one. One that its pusher has left is none.
 fn best(facts: &Facts, duplicates: Duplicates, may: impl Fn(&Claim) -> bool) -> Option<&Claim> {
     let placement = facts.placement.as_ref();
     let present = placement.and_then(|placement| placement.owner.as_ref());
     let holds = |claim: &Claim| present == Some(&claim.owner);
-    let counts = |claim: &&Claim| may(claim) && (!claim.suspect || holds(claim));
+    let counts =
+        |claim: &&Claim| may(claim) && (!claim.suspect || holds(claim)) && !was_left(facts, claim);
     facts.claims.iter().filter(counts).max_by(|a, b| {
         let earlier = b.since_unix_ms.cmp(&a.since_unix_ms);
         let by_policy = match duplicates {
@@ -240,6 +255,14 @@ fn moved(from: &Owner, facts: &Facts, to: &Claim) -> String {
         OwnerIs::Publishing if facts.claims.iter().any(|c| c.owner == *from && c.suspect) => {
             format!("{} is suspect", from.node)
         }
+        OwnerIs::Publishing
+            if facts
+                .claims
+                .iter()
+                .any(|c| c.owner == *from && was_left(facts, c)) =>
+        {
+            format!("its edge has left {} for it", from.node)
+        }
         OwnerIs::Publishing => "the later publish takes over".to_owned(),
         other => ended(from, other),
     };
@@ -263,6 +286,7 @@ mod tests {
             owner: owner(name, 1),
             since_unix_ms,
             suspect,
+            pushed: None,
         }
     }
 
@@ -539,11 +563,59 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_goes_where_its_edge_has_gone_whatever_the_old_origin_says() {
+        use Duplicates::{Refuse, TakeOver};
+        let pushed = |claim: Claim, by: &str, turn| Claim {
+            pushed: Some(Pushed {
+                by: NodeId::new(by).expect("a good id"),
+                turn,
+            }),
+            ..claim
+        };
+        let old = pushed(claim("a", 10, false), "e1", 1);
+        // The clocks of the two origins need not agree.
+        let new = pushed(claim("b", 5, false), "e1", 2);
+        let other = pushed(claim("b", 20, false), "e2", 9);
+        let lost = pushed(claim("b", 20, true), "e1", 2);
+        for (name, claims, duplicates, wanted) in [
+            ("left", vec![old.clone(), new.clone()], Refuse, "b.1@4"),
+            ("left", vec![old.clone(), new.clone()], TakeOver, "b.1@4"),
+            ("another edge", vec![old.clone(), other], Refuse, "keep"),
+            (
+                "the new one is suspect",
+                vec![old.clone(), lost],
+                Refuse,
+                "keep",
+            ),
+        ] {
+            let facts = Facts {
+                placement: owned(Some(owner("a", 1)), 3),
+                owner_is: OwnerIs::Publishing,
+                claims,
+                seen: Epoch::NONE,
+                now_unix_ms: 100,
+            };
+            assert_eq!(said(&facts, duplicates), wanted, "{name}");
+        }
+        let settled = Facts {
+            placement: owned(Some(owner("b", 1)), 4),
+            owner_is: OwnerIs::Publishing,
+            claims: vec![old, new],
+            seen: Epoch::NONE,
+            now_unix_ms: 100,
+        };
+        assert_eq!(said(&settled, Refuse), "keep");
+        let leaves = |node| must_leave(&settled, &owner(node, 1).node, &policy(Refuse)).is_some();
+        assert!(leaves("a") && !leaves("b"));
+    }
+
+    #[test]
     fn a_process_that_was_started_again_claims_anew() {
         let claims = vec![Claim {
             owner: owner("a", 2),
             since_unix_ms: 1,
             suspect: false,
+            pushed: None,
         }];
         let placement = owned(Some(owner("a", 1)), 5);
         let facts = Facts {

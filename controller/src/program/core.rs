@@ -186,6 +186,8 @@ impl Knowing {
         duty("supervision", Box::pin(supervising));
         let asking = restart::watch_store(parts.clone(), supervisor);
         duty("store", Box::pin(asking));
+        let asking = restart::accused::run(parts.clone());
+        duty("accusations", Box::pin(asking));
         let core = Core {
             parts,
             greeting: Greeting::of(config),

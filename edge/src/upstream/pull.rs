@@ -8,7 +8,7 @@ use super::{
 use agent::Locating;
 use node::Node;
 use relay::{
-    hub::{Reading, Stream},
+    hub::{Epoch, Reading, Stream},
     rtmp::pull::PullError,
     shard::Shard,
 };
@@ -49,8 +49,13 @@ impl Pull {
         let mut idle = Box::pin(idle(stream, grace));
         loop {
             let found = self.sources(&locating);
+            let epoch = Epoch(locating.current().epoch.0);
+            let now = Instant::now();
+            let last = stream
+                .quiet_for(now)
+                .and_then(|quiet| now.checked_sub(quiet));
             let won = tokio::select! {
-                won = race(&self.node.dialler, path, &found, self.config.silence.get()), if !found.is_empty() => won,
+                won = race(&self.node.dialler, path, &found, self.config.silence.get(), epoch, last), if !found.is_empty() => won,
                 _ = locating.changed() => { rest = REST_MIN; continue }
                 () = &mut idle => {
                     if self.running.may_end_idle(stream) { return }
@@ -128,6 +133,8 @@ impl Pull {
             if named && (!found.contains(source) || parent.is_some_and(|it| it != source)) {
                 return;
             }
+            // The same source, after a change of owner and back: what is older is another's.
+            self.reading.stream().believe(Epoch(location.epoch.0));
         }
     }
 }

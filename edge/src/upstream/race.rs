@@ -8,6 +8,7 @@ use super::sources::Source;
 use media::StreamPath;
 use relay::{
     dial::Dialler,
+    hub::Epoch,
     rtmp::pull::{self, Pulled},
 };
 use std::time::Duration;
@@ -24,12 +25,15 @@ const HEAD_START: Duration = Duration::from_millis(150);
 /// the edges of a region that all went to the origin instead would be what a tree is there to prevent.
 const HEAD_START_OF_AN_EDGE: Duration = Duration::from_secs(1);
 
-/// The winner, or nobody; what each loser said is logged. Dropping the future hangs up on all.
+/// The winner, or nobody; what each loser said is logged. Whoever believes in an older epoch than `epoch`
+/// refuses; who has what was sent since `last` sends that, too. Dropping the future hangs up on all.
 pub(super) async fn race(
     dialler: &Dialler,
     path: &StreamPath,
     sources: &[Source],
     silence: Duration,
+    epoch: Epoch,
+    last: Option<std::time::Instant>,
 ) -> Option<(Source, Pulled)> {
     let (mut racing, mut waiting) = (JoinSet::new(), sources.iter().peekable());
     let mut turn = Instant::now();
@@ -50,7 +54,7 @@ pub(super) async fn race(
                         true => HEAD_START_OF_AN_EDGE,
                         false => HEAD_START,
                     };
-                    racing.spawn_local(ask(dialler.clone(), path.clone(), source.clone(), silence));
+                    racing.spawn_local(ask(dialler.clone(), path.clone(), source.clone(), silence, epoch, last));
                 }
             }
             else => return None,
@@ -64,11 +68,19 @@ async fn ask(
     path: StreamPath,
     source: Source,
     silence: Duration,
+    epoch: Epoch,
+    last: Option<std::time::Instant>,
 ) -> (Source, Result<Pulled, String>) {
     let opened = match source.target.url(&path) {
-        Ok(url) => pull::open(&dialler, &url, silence)
-            .await
-            .map_err(|error| error.to_string()),
+        Ok(url) => pull::open(
+            &dialler,
+            &url,
+            silence,
+            epoch,
+            last.map(|last| last.elapsed()),
+        )
+        .await
+        .map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     (source, opened)

@@ -6,7 +6,7 @@ use media::{Frame, Kind, MediaTime, Role as FrameRole, path::DEFAULT_VHOST};
 use relay::{
     Relay,
     dial::Dialler,
-    hub::{Publisher, PublisherInfo, PublisherKind},
+    hub::{Epoch, Publisher, PublisherInfo, PublisherKind},
     settings::Settings,
 };
 use std::{
@@ -67,6 +67,8 @@ fn publish(relay: &Relay) -> Publisher {
         origin: PublisherKind::Publish,
         upstream: None,
         since: SystemTime::now(),
+        passed_on: None,
+        epoch: Epoch::NONE,
     };
     let publisher = relay.hub().publish(&path(), info).expect("nobody does");
     for (role, second) in [(FrameRole::Config, 0), (FrameRole::Inter, 1)] {

@@ -44,4 +44,4 @@ pub use desired::{Desired, Drain, Forward, Generation, Leave, Owned};
 pub use error::ContractError;
 pub use location::{Epoch, Location, Upstream};
 pub use node::{Addresses, Capacity, Identity, Incarnation, NodeId, Role};
-pub use report::{Arrival, Audio, Load, Report, StreamReport, Video};
+pub use report::{Arrival, Audio, Load, Pushed, Report, StreamReport, Video};

@@ -1,7 +1,7 @@
 //! What a node sees of itself: a whole report each time, in which what is not named is gone.
 
 use crate::{
-    ContractError, Epoch,
+    ContractError, Epoch, NodeId,
     error::{at_most, path, text},
     limits::STREAMS_MAX,
     wire,
@@ -109,6 +109,17 @@ pub struct StreamReport {
     pub audio: Option<Audio>,
     /// For pulled ones: the node or `host:port` that it comes from; empty if unknown.
     pub upstream: String,
+    /// For published ones that a node pushes here: which, and by which connection.
+    pub pushed: Option<Pushed>,
+}
+
+/// How a node pushes on what was published to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// The node.
+    pub by: NodeId,
+    /// Greater with each connection that it begins for the stream: the greatest is where it goes on.
+    pub turn: u64,
 }
 
 impl StreamReport {
@@ -126,6 +137,7 @@ impl StreamReport {
             video: None,
             audio: None,
             upstream: String::new(),
+            pushed: None,
         }
     }
 }
@@ -156,6 +168,10 @@ impl From<StreamReport> for wire::StreamReport {
             Arrival::Published => wire::Arrival::Published,
             Arrival::Pulled => wire::Arrival::Pulled,
         };
+        let (pushed_by, push_turn) = match stream.pushed {
+            Some(pushed) => (pushed.by.to_string(), pushed.turn),
+            None => (String::new(), 0),
+        };
         Self {
             path: stream.path.to_string(),
             arrival: arrival.into(),
@@ -177,6 +193,8 @@ impl From<StreamReport> for wire::StreamReport {
                 channels: a.channels,
             }),
             upstream: stream.upstream,
+            pushed_by,
+            push_turn,
         }
     }
 }
@@ -249,6 +267,13 @@ impl TryFrom<wire::StreamReport> for StreamReport {
                 channels: a.channels,
             }),
         };
+        let pushed = match sent.pushed_by.as_str() {
+            "" => None,
+            by => Some(Pushed {
+                by: NodeId::new(by)?,
+                turn: sent.push_turn,
+            }),
+        };
         Ok(Self {
             path: path(&sent.path)?,
             arrival,
@@ -261,6 +286,7 @@ impl TryFrom<wire::StreamReport> for StreamReport {
             video,
             audio,
             upstream: text("StreamReport.upstream", sent.upstream)?,
+            pushed,
         })
     }
 }
@@ -286,6 +312,10 @@ mod tests {
                 channels: 2,
             }),
             upstream: "origin-1".into(),
+            pushed: Some(Pushed {
+                by: NodeId::new("edge-1").expect("a good id"),
+                turn: u64::MAX,
+            }),
             ..StreamReport::new(
                 path.parse().expect("a good path"),
                 Arrival::Pulled,

@@ -20,7 +20,7 @@ use crate::{
     command::{Call, Command},
     handshake,
     link::{Handshake, Incoming, Link, SET_DATA_FRAME},
-    message::UserControl,
+    message::{Control, UserControl},
     status::code,
 };
 use bytes::BytesMut;
@@ -84,6 +84,9 @@ pub enum Event {
     Media(Media),
     /// The publisher has gone upstream. The connection stays, and media may come again.
     Unpublished,
+    /// The server answered the [`ping`](Session::ping) that carried this number: it has taken in all that
+    /// was sent before it.
+    Pong(u32),
     /// News that end nothing.
     Status(Status),
     /// The stream is elsewhere. The session has ended.
@@ -195,6 +198,16 @@ impl Session {
         true
     }
 
+    /// Asks the server for an answer (RTMP 1.0, 7.1.7, PingRequest), by a number that comes back in
+    /// [`Event::Pong`]. Messages are taken in order, so the answer acknowledges all that was sent before
+    /// it. Servers need not answer a client. Nothing is sent before the handshake is over.
+    pub fn ping(&mut self, number: u32) {
+        if !matches!(self.state, State::Handshake | State::Ended) {
+            self.link
+                .send_control(&Control::User(UserControl::PingRequest(number)));
+        }
+    }
+
     /// Says goodbye: `FCUnpublish` and `deleteStream`. Flush the output, then close.
     pub fn close(&mut self) {
         self.happen(Input::Close, Subject::Nothing);
@@ -244,6 +257,12 @@ impl Session {
             Incoming::User(UserControl::StreamEof(id)) if self.is_our_stream(id) => {
                 let status = Status::notice(code::PLAY_UNPUBLISH_NOTIFY, "end of stream");
                 (Input::Gone, Subject::Status(status))
+            }
+            Incoming::User(UserControl::PingResponse(number)) => {
+                if self.state != State::Ended {
+                    self.events.push_back(Event::Pong(number));
+                }
+                return;
             }
             Incoming::User(_) => return,
             Incoming::Media(_) | Incoming::Useless => {

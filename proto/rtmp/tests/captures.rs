@@ -215,7 +215,7 @@ fn replay_server(name: &str, split: usize) -> (Received, bool) {
             match event {
                 client::Event::Playing | client::Event::Publishing => running = true,
                 client::Event::Media(media) => received.count(&media),
-                client::Event::Unpublished | client::Event::Status(_) => {}
+                client::Event::Unpublished | client::Event::Status(_) | client::Event::Pong(_) => {}
                 client::Event::Ended(status) if running => {
                     assert_eq!(status.code, "NetStream.Unpublish.Success", "{name}");
                 }

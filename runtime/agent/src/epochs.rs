@@ -21,6 +21,11 @@ impl Epochs {
         }
     }
 
+    /// What was learnt of a stream.
+    pub(crate) fn of(&self, path: &StreamPath) -> Epoch {
+        self.0.get(path).copied().unwrap_or_default()
+    }
+
     /// Puts the epochs into `report`, and forgets those of streams that are no longer published here.
     pub fn tell(&mut self, report: &mut Report) {
         let mut published = HashMap::new();

@@ -9,7 +9,7 @@ use crate::{
     memory::{self, Memory},
     metrics, placing,
 };
-use control::{Desired, Identity, Incarnation, NodeId, Upstream, wire};
+use control::{Desired, Epoch, Identity, Incarnation, NodeId, Upstream, wire};
 use media::StreamPath;
 use parking_lot::Mutex;
 use std::{path::PathBuf, sync::Arc};
@@ -118,6 +118,12 @@ impl Agent {
         self.shared
             .locations
             .watch(path, self.shared.connected.subscribe())
+    }
+
+    /// At which epoch this node owns `path`, by the last word on it while it was published here;
+    /// [`Epoch::NONE`] if it was told none.
+    pub fn owned_at(&self, path: &StreamPath) -> Epoch {
+        self.shared.epochs.lock().of(path)
     }
 
     /// Which origin a publish that came to this node is to be pushed to; `avoid` names origins that

@@ -61,7 +61,8 @@ pub mod source;
 pub use config::Config;
 pub use control::{
     Addresses, Arrival, Audio, Capacity, Desired, Drain, Epoch, Forward, Generation, Identity,
-    Incarnation, Leave, Load, Location, NodeId, Owned, Report, Role, StreamReport, Upstream, Video,
+    Incarnation, Leave, Load, Location, NodeId, Owned, Pushed, Report, Role, StreamReport,
+    Upstream, Video,
 };
 pub use handle::Agent;
 pub use identity::{Bound, identify};

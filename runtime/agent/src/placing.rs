@@ -32,9 +32,10 @@ pub fn choose(path: &StreamPath, origins: &[Upstream], avoid: &[NodeId]) -> Opti
     origins.iter().max_by_key(best).cloned()
 }
 
-/// A number that is the same on every machine: FNV-1a over both names, then mixed (the finalizer of
+/// How much a stream is drawn to a server, by name; it belongs to the one that draws it most. The same
+/// number on every machine: FNV-1a over both names, then mixed (the finalizer of
 /// SplitMix64), because FNV's upper bits follow the last bytes too closely to be compared.
-fn weight(path: &str, node: &str) -> u64 {
+pub fn weight(path: &str, node: &str) -> u64 {
     let bytes = path.bytes().chain([0]).chain(node.bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -7,11 +7,13 @@
 //! * [`check`]: what is wrong with it beyond each key alone.
 //! * [`run`]: binds, announces, serves, drains; the one place that knows the order.
 //! * [`telling`]: what the relay sees, said in the controller's words.
+//! * [`fencing`]: what another origin owns is not served here.
 //! * [`wishes`]: what the controller wants, done to the relay.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod check;
+mod fencing;
 pub mod parts;
 pub mod run;
 mod telling;

@@ -5,6 +5,7 @@
 
 use crate::{
     Parts,
+    fencing::Fencing,
     telling::{Nudging, Telling},
     wishes,
 };
@@ -65,7 +66,10 @@ pub async fn run(
         dialler,
     };
 
-    let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::new(Nudging::new(node.agent.clone()))];
+    let mut observers: Vec<Arc<dyn Observer>> = vec![
+        Arc::new(Fencing::new(node.agent.clone(), node.relay.hub())),
+        Arc::new(Nudging::new(node.agent.clone())),
+    ];
     let shards = node.relay.shards().clone();
     observers.push(Arc::new(Forwards::new(
         parts.forward,

@@ -1,11 +1,11 @@
 //! What the relay sees, said in the controller's words.
 
-use agent::{Agent, Arrival, Audio, Load, Report, StreamReport, Video};
+use agent::{Agent, Arrival, Audio, Load, NodeId, Pushed, Report, StreamReport, Video};
 use media::codec::CodecConfig;
 use parking_lot::Mutex;
 use relay::{
     Relay,
-    hub::{Observer, PublisherKind, Stream, stats::TotalsNow},
+    hub::{Observer, PassedOn, PublisherKind, Stream, stats::TotalsNow},
     report::{self, Reporter},
 };
 use std::{
@@ -90,9 +90,17 @@ fn stream(seen: report::StreamReport) -> Option<StreamReport> {
         bits_per_second: seen.bits_per_second,
         video: seen.video.map(|config| video(&config, frames_per_second)),
         audio: seen.audio.map(|config| audio(&config)),
+        pushed: publisher.passed_on.as_deref().and_then(pushed),
         upstream: publisher.upstream.as_deref().unwrap_or_default().to_owned(),
         ..StreamReport::new(seen.path, arrival, unix_millis(publisher.since))
     })
+}
+
+/// `None` for a forward, whose node says no name.
+fn pushed(passed_on: &PassedOn) -> Option<Pushed> {
+    let by = NodeId::new(&passed_on.node).ok()?;
+    let turn = passed_on.turn;
+    Some(Pushed { by, turn })
 }
 
 fn video(config: &CodecConfig, frames_per_second: f64) -> Video {

@@ -9,14 +9,16 @@
 //! * Its time goes on and its readers stay when its publisher is replaced by another.
 
 mod backlog;
+mod fence;
 pub(crate) mod headers;
 mod splice;
 pub mod stats;
 mod stream;
 mod timeline;
 
+pub use fence::{Epoch, Outdated};
 pub(crate) use stream::{Attached, Carries, Local};
-pub use stream::{Publisher, PublisherInfo, PublisherKind, Readers, Stream, Superseded};
+pub use stream::{PassedOn, Publisher, PublisherInfo, PublisherKind, Readers, Stream, Superseded};
 
 use self::stats::TotalsNow;
 use media::StreamPath;
@@ -24,6 +26,7 @@ use parking_lot::Mutex;
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 /// What becomes of a second publisher of a stream.
@@ -55,6 +58,8 @@ pub trait Observer: Send + Sync {
     fn unpublished(&self, _stream: &Arc<Stream>) {}
     /// A player wants what nobody publishes here. The node's own readers want nothing of others.
     fn wanted(&self, _stream: &Arc<Stream>) {}
+    /// A node wants the stream at a newer epoch than this node believes in, and was refused.
+    fn challenged(&self, _stream: &Arc<Stream>, _epoch: Epoch) {}
     /// A player has come or gone.
     fn players_changed(&self, _stream: &Arc<Stream>) {}
 }
@@ -99,16 +104,15 @@ impl Hub {
     /// Makes the caller the publisher of `path`.
     ///
     /// # Errors
-    /// If the stream has a publisher that may not be taken over. A pull always may.
+    /// If the stream has a publisher that may not be taken over. A pull always may, and so may a push of
+    /// the same node that was begun earlier; a push at an older epoch never takes over.
     pub fn publish(
         self: &Arc<Self>,
         path: &StreamPath,
         info: PublisherInfo,
     ) -> Result<Publisher, Busy> {
-        let takes_over = |current: &PublisherInfo| {
-            info.origin == PublisherKind::Publish
-                && (current.origin == PublisherKind::Pull || self.duplicate == Duplicate::Takeover)
-        };
+        let takes_over =
+            |current: &PublisherInfo| fence::takes_over(&info, current, self.duplicate);
         let stream = {
             // Under the map's lock, so that the stream cannot be forgotten before it is claimed.
             let mut streams = self.streams.lock();
@@ -146,6 +150,7 @@ impl Hub {
             hub: self.clone(),
             stream,
             reader,
+            back: Duration::ZERO,
         };
         if reader != Reader::Internal {
             for observer in self.observers() {
@@ -156,6 +161,14 @@ impl Hub {
             }
         }
         reading
+    }
+
+    /// This node owns `path`, or has pulled it, at `epoch`: what is older is refused from now on. Passed
+    /// over if nobody publishes it here.
+    pub fn believe(&self, path: &StreamPath, epoch: Epoch) {
+        if let Some(stream) = self.find(path) {
+            stream.believe(epoch);
+        }
     }
 
     /// Tells the publisher of `path`, if there is one, to stop.
@@ -236,12 +249,37 @@ pub struct Reading {
     hub: Arc<Hub>,
     stream: Arc<Stream>,
     reader: Reader,
+    back: Duration,
 }
 
 impl Reading {
     /// The stream that is read.
     pub fn stream(&self) -> &Arc<Stream> {
         &self.stream
+    }
+
+    /// The reader has had the stream before, and nothing of it for `back`: it begins with what it missed.
+    pub(crate) fn comes_back(&mut self, back: Duration) {
+        self.back = back;
+    }
+
+    /// For how long the reader has had nothing; zero if it is new.
+    pub(crate) fn back(&self) -> Duration {
+        self.back
+    }
+
+    /// Whether a node that knows `epoch` may read here.
+    ///
+    /// # Errors
+    /// If what is published here is of an older one; who watches the hub is told.
+    pub(crate) fn fence(&self, epoch: Epoch) -> Result<(), Outdated> {
+        let fenced = self.stream.fence(epoch);
+        if fenced.is_err() {
+            for observer in self.hub.observers() {
+                observer.challenged(&self.stream, epoch);
+            }
+        }
+        fenced
     }
 }
 

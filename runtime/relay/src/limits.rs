@@ -17,6 +17,13 @@ pub const SPLICE_PRINTS_MAX: usize = 2_048;
 /// in the one before; one more for sources that are far behind.
 pub const SPLICE_GOPS: usize = 3;
 
+/// How long an edge may have had nothing of a stream and still get all that it missed: an origin that
+/// hangs is left after a second, the next is found within another.
+pub const REJOIN_MAX: Duration = Duration::from_secs(4);
+
+/// How much earlier than its last frame a node that comes back begins: what it had had lay so far behind.
+pub const REJOIN_MARGIN: Duration = Duration::from_millis(500);
+
 /// Headers that a stream keeps: more tracks than any encoder sends.
 pub const HEADERS_MAX: usize = 64;
 
@@ -97,6 +104,23 @@ pub const FORWARD_BYTES_MAX: usize = 1 << 20;
 /// How long a forward's target may take nothing while a full [`FORWARD_BYTES_MAX`] waits for it; then it
 /// is dialled again.
 pub const FORWARD_STALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of a pushed stream that are kept until its origin has acknowledged them: two GOPs of a common
+/// stream, one of the largest. Past them only the newest GOP is kept, which is counted.
+pub const PUSH_BYTES_MAX: usize = GOP_BYTES_MAX;
+
+/// Frames that are kept so: as many as a GOP has at most.
+pub const PUSH_FRAMES_MAX: usize = 2 * GOP_FRAMES_MAX;
+
+/// How much acknowledged media a push still keeps: an origin that has taken a frame in has not passed it
+/// on yet, least of all one that is about to die.
+pub const PUSH_MARGIN: Duration = Duration::from_secs(1);
+
+/// How often a push asks for an acknowledgement: an origin's silence is seen within one more of it.
+pub const PUSH_PING_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long an origin may take from the connection to its yes: six round trips around the world.
+pub const PUSH_OPEN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes that wait for a server which we dialled: a forward's share and its largest frame fit in. Past
 /// them we hang up: it asks us things and reads no answers.

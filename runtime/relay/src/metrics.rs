@@ -76,6 +76,10 @@ pub const METRICS: &[Metric] = &[
         "Connections closed at once because a limit was reached.",
     ),
     Metric::counter(
+        "weir_plays_fenced_total",
+        "Pulls of nodes that were refused because they knew a newer epoch than this node.",
+    ),
+    Metric::counter(
         "weir_publishes_refused_total",
         "Publishers refused because the stream had one.",
     ),
@@ -86,6 +90,18 @@ pub const METRICS: &[Metric] = &[
     Metric::counter(
         "weir_frames_malformed_total",
         "Frames dropped because they were malformed.",
+    ),
+    Metric::gauge(
+        "weir_push_unacknowledged_bytes",
+        "Bytes of pushed streams that their origins have not acknowledged yet.",
+    ),
+    Metric::histogram(
+        "weir_push_acknowledged_seconds",
+        "How long an origin took to acknowledge what was pushed to it.",
+    ),
+    Metric::counter(
+        "weir_push_dropped_frames_total",
+        "Frames that no origin had acknowledged and that were given up: no origin was to be had for long.",
     ),
     Metric::counter(
         "weir_forward_failures_total",

@@ -17,7 +17,7 @@ use crate::{
         index::{Index, Sink},
     },
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -84,6 +84,30 @@ pub(crate) struct Player {
     task: RefCell<Option<Waker>>,
 }
 
+/// Where a reader begins, and what it is sent ahead of that: one that comes back gets what it missed.
+fn join(
+    reading: &Reading,
+    index: &Index,
+    format: &'static Format,
+    gop_cache: bool,
+) -> (Cursor, Bytes) {
+    let held = index.held();
+    let start = held.start(0).filter(|_| !reading.back().is_zero());
+    let Some((seq, _)) = start else {
+        return (Cursor::join(&held, gop_cache), Bytes::new());
+    };
+    let missed = reading.stream().missed(seq, reading.back());
+    if missed.is_empty() {
+        return (Cursor::join(&held, true), Bytes::new());
+    }
+    let mut writer = (format.writer)();
+    let mut bytes = BytesMut::new();
+    for frame in &missed {
+        bytes.extend_from_slice(&writer.write(frame).bytes);
+    }
+    (Cursor::Piece(seq), bytes.freeze())
+}
+
 impl Player {
     /// Begins to play on `socket`: `greeting` first, then the headers, then from a key frame on.
     pub(crate) fn start(
@@ -96,8 +120,10 @@ impl Player {
     ) -> Rc<Self> {
         net::tune_for_play(&socket);
         let index = shard.index(reading.stream(), format);
-        let mut outlet = Outlet::new(Cursor::join(&index.held(), shard.gop_cache()));
+        let (cursor, missed) = join(&reading, &index, format, shard.gop_cache());
+        let mut outlet = Outlet::new(cursor);
         outlet.push(greeting);
+        outlet.push(missed);
         let player = Rc::new(Self {
             socket,
             reading,

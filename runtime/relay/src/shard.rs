@@ -11,7 +11,7 @@ use crate::{
     limits,
     pace::{MergeWrite, NoDelay, Pace},
     tape::{
-        Format,
+        FRAMES, Format,
         cursor::Subscriber,
         index::{Index, Retention},
     },
@@ -94,6 +94,13 @@ impl Shard {
     pub(crate) fn subscribe_as(&self, reading: Reading, format: &'static Format) -> Subscriber {
         let index = self.index(reading.stream(), format);
         Subscriber::new(reading, index, self.gop_cache)
+    }
+
+    /// Reads `path` frame by frame from its last key frame on, whatever `gop_cache` says to players.
+    pub(crate) fn follow(&self, path: &StreamPath) -> Subscriber {
+        let reading = self.hub.read(path, Reader::Internal);
+        let index = self.index(reading.stream(), &FRAMES);
+        Subscriber::new(reading, index, true)
     }
 
     /// This shard's index of `stream` in `format`, if somebody reads it here.

@@ -120,6 +120,7 @@ libfuzzer_sys::fuzz_target!(|script: &[u8]| {
                 assert_eq!(sent, session.is_running() && purpose == Purpose::Publish);
             }
             14 => Control::User(UserControl::StreamBegin(1)).write(&mut bytes, 128),
+            15 if argument % 2 == 1 => session.ping(7),
             _ if argument == 0 => session.close(),
             _ => {}
         }
@@ -135,7 +136,7 @@ libfuzzer_sys::fuzz_target!(|script: &[u8]| {
                 Event::Unpublished => assert!(started && !session.is_running()),
                 Event::Redirect(url) => assert!(session.is_ended() && !url.name.is_empty()),
                 Event::Ended(_) => assert!(session.is_ended()),
-                Event::Status(_) | Event::ReconnectRequest { .. } => {}
+                Event::Status(_) | Event::Pong(_) | Event::ReconnectRequest { .. } => {}
             }
         }
     }

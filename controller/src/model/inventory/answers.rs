@@ -86,7 +86,10 @@ impl Inventory {
             let Some(placement) = plan::must_leave(&facts, id, policy) else {
                 continue;
             };
-            if let Some(owner) = &placement.owner {
+            // An owner that may be dead drives nobody out.
+            if let Some(owner) = &placement.owner
+                && !self.is_accused(&owner.node)
+            {
                 desired.leave.push(Leave {
                     path: stream.path.clone(),
                     owner: owner.node.clone(),

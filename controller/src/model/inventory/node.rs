@@ -166,7 +166,10 @@ impl Node {
             .map(|stream| (stream.path.clone(), stream))
             .collect();
         let old = std::mem::replace(&mut self.streams, streams);
-        let arrival = |stream: &StreamReport| (stream.arrival, stream.since_unix_ms);
+        let arrival = |stream: &StreamReport| {
+            let turn = stream.pushed.as_ref().map(|pushed| pushed.turn);
+            (stream.arrival, stream.since_unix_ms, turn)
+        };
         let new = self
             .streams
             .values()

@@ -313,7 +313,10 @@ impl Inventory {
             return;
         };
         let (path, epoch) = (report.path.clone(), report.epoch);
-        let came = |report: &StreamReport| (report.arrival, report.since_unix_ms);
+        let came = |report: &StreamReport| {
+            let turn = report.pushed.as_ref().map(|pushed| pushed.turn);
+            (report.arrival, report.since_unix_ms, turn)
+        };
         let old = node.streams.insert(path.clone(), report.clone());
         let role = node.identity.role;
         if epoch > Epoch::NONE {

@@ -106,6 +106,7 @@ mod tests {
             owner: owner(name),
             since_unix_ms,
             suspect: false,
+            pushed: None,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::model::{
     inventory::Health,
 };
 use bytes::Bytes;
-use control::{Arrival, Audio, Epoch, Incarnation, Load, StreamReport, Video};
+use control::{Arrival, Audio, Epoch, Incarnation, Load, NodeId, Pushed, StreamReport, Video};
 use media::StreamPath;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,14 @@ struct SiteRecord {
     audio: Option<AudioRecord>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     upstream: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pushed: Option<PushedRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PushedRecord {
+    by: String,
+    turn: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -204,11 +212,22 @@ pub fn site_value(site: &Site) -> Bytes {
             channels: audio.channels,
         }),
         upstream: report.upstream.clone(),
+        pushed: report.pushed.as_ref().map(|pushed| PushedRecord {
+            by: pushed.by.to_string(),
+            turn: pushed.turn,
+        }),
     })
 }
 
 pub(super) fn site(path: StreamPath, value: &[u8]) -> Result<Site, BadEntry> {
     let record: SiteRecord = serde_json::from_slice(value)?;
+    let pushed = match record.pushed {
+        None => None,
+        Some(pushed) => Some(Pushed {
+            by: NodeId::new(&pushed.by)?,
+            turn: pushed.turn,
+        }),
+    };
     Ok(Site {
         by: Attending {
             run: record.run,
@@ -238,6 +257,7 @@ pub(super) fn site(path: StreamPath, value: &[u8]) -> Result<Site, BadEntry> {
                 channels: audio.channels,
             }),
             upstream: record.upstream,
+            pushed,
         },
     })
 }
@@ -295,6 +315,10 @@ mod tests {
         report.video = Some(Video::default());
         report.audio = Some(Audio::default());
         report.upstream = "origin-1".into();
+        report.pushed = Some(Pushed {
+            by: NodeId::new("edge-1").expect("a good id"),
+            turn: u64::MAX,
+        });
         written.report = report;
         assert_eq!(site(path, &site_value(&written)).expect("ours"), written);
         assert_eq!(seen(&seen_value(Epoch(8))).expect("ours"), Epoch(8));

@@ -110,7 +110,9 @@ impl Source {
                         self.publisher_gone = false;
                         continue;
                     }
-                    Ok(Some(Event::Status(_) | Event::ReconnectRequest { .. })) => continue,
+                    Ok(Some(
+                        Event::Status(_) | Event::Pong(_) | Event::ReconnectRequest { .. },
+                    )) => continue,
                     Ok(None) if self.publisher_gone => return Ok(Heard::End(End::Stream)),
                     Ok(None) => bail!("{CUT}: it said nothing of an end"),
                     Err(error) if error.is::<io::Error>() && self.publisher_gone => {

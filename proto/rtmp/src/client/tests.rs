@@ -258,6 +258,19 @@ fn a_server_that_never_says_start_starts_by_its_media() {
 }
 
 #[test]
+fn a_ping_goes_out_behind_what_was_sent_and_its_answer_is_told() {
+    let mut server = Server::running(Purpose::Publish);
+    server.heard();
+    server.client.send(Kind::Audio, 40, &[0xaf, 1]);
+    server.client.ping(9);
+    let heard = server.heard();
+    assert!(heard[0].contains("audio"), "{heard:?}");
+    assert!(heard[1].contains("PingRequest(9)"), "{heard:?}");
+    server.user(UserControl::PingResponse(9));
+    assert_eq!(server.events(), [Event::Pong(9)]);
+}
+
+#[test]
 fn a_publisher_that_has_gone_upstream_is_told_once_and_so_is_its_return() {
     let mut server = Server::running(Purpose::Play);
     server.user(UserControl::StreamEof(7));

@@ -1,11 +1,12 @@
 //! What a stream keeps for late joiners: the frames since its last key frame, and the headers that
-//! held when that key frame came.
+//! held when that key frame came. The GOPs before that one are kept for a while, too, for nodes that come
+//! back: an edge whose upstream has died wants to go on with the frame after its last.
 
 use super::headers::Headers;
 use crate::limits;
 use bytes::Bytes;
-use media::{Frame, Kind};
-use std::collections::VecDeque;
+use media::{Frame, Kind, MediaTime};
+use std::{collections::VecDeque, time::Duration};
 
 /// The frames from which a late joiner starts. Invariant: empty, or beginning with a key frame, or of
 /// a stream without pictures.
@@ -16,9 +17,26 @@ pub(crate) struct Backlog {
     /// Numbered as the stream numbers them, without gaps.
     frames: VecDeque<(u64, Frame)>,
     bytes: usize,
+    /// The GOPs before, the oldest first; `past_bytes` together.
+    past: VecDeque<Gop>,
+    past_bytes: usize,
     has_video: bool,
     /// The GOP outgrew its bounds: nothing is kept until the next key frame.
     overflowed: bool,
+}
+
+/// A whole GOP, and the headers that held before it.
+#[derive(Debug)]
+struct Gop {
+    headers: Headers,
+    frames: VecDeque<(u64, Frame)>,
+    bytes: usize,
+}
+
+impl Gop {
+    fn began(&self) -> Option<MediaTime> {
+        self.frames.front().map(|(_, frame)| frame.dts)
+    }
 }
 
 impl Backlog {
@@ -30,7 +48,7 @@ impl Backlog {
             self.clear_frames();
         }
         if frame.is_key() {
-            self.clear_frames();
+            self.put_by(frame.dts);
             self.overflowed = false;
             self.headers = headers.clone();
         } else if self.has_video && (self.frames.is_empty() || self.overflowed) {
@@ -49,6 +67,8 @@ impl Backlog {
         if self.frames.len() > limits::GOP_FRAMES_MAX || self.bytes > limits::GOP_BYTES_MAX {
             self.overflowed = true;
             self.clear_frames();
+            self.past.clear();
+            self.past_bytes = 0;
             return true;
         }
         false
@@ -88,6 +108,61 @@ impl Backlog {
     /// The frames from the last key frame on, with their numbers.
     pub(crate) fn frames(&self) -> impl Iterator<Item = (u64, &Frame)> {
         self.frames.iter().map(|(seq, frame)| (*seq, frame))
+    }
+
+    /// What a node missed that has had nothing for `back`: the headers to begin with, and the frames from
+    /// a key frame on up to the one numbered `until`, as far as they are kept.
+    pub(crate) fn before(&self, until: u64, back: Duration) -> Option<(&Headers, Vec<&Frame>)> {
+        let newest = self.frames.back().map(|(_, frame)| frame.dts)?;
+        let has_all = |began: Option<MediaTime>| {
+            began.is_some_and(|began| newest.since(began) >= back.min(limits::REJOIN_MAX))
+        };
+        let began = self.frames.front().map(|(_, frame)| frame.dts);
+        let present = usize::from(!has_all(began));
+        let from = self.past.iter().rposition(|gop| has_all(gop.began()));
+        // Nothing reaches back so far: all that there is.
+        let from = from.unwrap_or(0);
+        let gops = self
+            .past
+            .range(if present == 0 { self.past.len() } else { from }..);
+        let headers = gops
+            .clone()
+            .next()
+            .map_or(&self.headers, |gop| &gop.headers);
+        let past = gops.flat_map(|gop| gop.frames.iter());
+        let frames: Vec<&Frame> = past
+            .chain(&self.frames)
+            .take_while(|(seq, _)| *seq < until)
+            .map(|(_, frame)| frame)
+            .collect();
+        (!frames.is_empty()).then_some((headers, frames))
+    }
+
+    /// The GOP is over, for a key frame has come at `now`: keeps it beside the ones before, and forgets
+    /// those that nobody can want any more.
+    fn put_by(&mut self, now: MediaTime) {
+        let frames = std::mem::take(&mut self.frames);
+        let bytes = std::mem::take(&mut self.bytes);
+        if !frames.is_empty() {
+            self.past_bytes += bytes;
+            self.past.push_back(Gop {
+                headers: self.headers.clone(),
+                frames,
+                bytes,
+            });
+        }
+        // The present GOP may grow as large again.
+        while self.past_bytes > limits::GOP_BYTES_MAX
+            || self.past.get(1).is_some_and(|gop| {
+                gop.began()
+                    .is_none_or(|began| now.since(began) >= limits::REJOIN_MAX)
+            })
+        {
+            let Some(oldest) = self.past.pop_front() else {
+                return;
+            };
+            self.past_bytes -= oldest.bytes;
+        }
     }
 
     fn clear_frames(&mut self) {
@@ -184,6 +259,39 @@ mod tests {
             push_all(&mut backlog, &mut headers, 0, script);
             assert_eq!(kept(&backlog), expected, "{name}");
         }
+    }
+
+    /// What a node would get that had nothing for `millis` and starts at `until`.
+    fn missed(backlog: &Backlog, until: u64, millis: u64) -> Option<String> {
+        let (headers, frames) = backlog.before(until, Duration::from_millis(millis))?;
+        let headers = words(headers.iter().map(|frame| &frame.body));
+        Some(format!(
+            "{headers} | {}",
+            words(frames.iter().map(|frame| &frame.body))
+        ))
+    }
+
+    #[test]
+    fn a_node_that_comes_back_gets_the_gops_that_it_missed() {
+        let (mut backlog, mut headers) = (Backlog::default(), Headers::default());
+        let script = "v1 k1@0 p1@1000 k2@2000 p2@3000 v2@4000 k3@4000 p3@5000 k4@6000 p4@6100";
+        push_all(&mut backlog, &mut headers, 0, script);
+        for (name, millis, expected) in [
+            ("just now", 50, None),
+            ("a moment", 200, Some("v2 | k3 p3")),
+            ("a GOP", 2_500, Some("v1 | k2 p2 v2 k3 p3")),
+            (
+                "longer than anything is kept",
+                60_000,
+                Some("v1 | k2 p2 v2 k3 p3"),
+            ),
+        ] {
+            // 8 is the number of the newest key frame, where everybody else starts.
+            assert_eq!(missed(&backlog, 8, millis).as_deref(), expected, "{name}");
+        }
+        assert_eq!(kept(&backlog), "v2 | k4 p4", "who joins late starts there");
+        backlog.clear();
+        assert_eq!(missed(&backlog, 8, 200), None);
     }
 
     #[test]

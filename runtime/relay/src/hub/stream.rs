@@ -7,6 +7,7 @@
 use super::{
     Observer,
     backlog::Backlog,
+    fence::{self, Epoch, Outdated},
     headers::Headers,
     splice::{Record, Splice, Verdict},
     stats::Totals,
@@ -70,6 +71,22 @@ pub struct PublisherInfo {
     pub upstream: Option<Arc<str>>,
     /// When it began, by the wall clock.
     pub since: SystemTime,
+    /// The node of ours that passes it on; `None` for an encoder, and for what we pull.
+    pub passed_on: Option<Arc<PassedOn>>,
+    /// At which epoch this node owns the stream, or pulled it; rises while it lasts.
+    pub epoch: Epoch,
+}
+
+/// How a node of ours passes a stream on to this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOn {
+    /// The node, if it pushes what was published to it; empty if it forwards a copy.
+    pub node: Arc<str>,
+    /// Greater with each connection that the node begins for this stream: the later one is where the
+    /// stream goes on.
+    pub turn: u64,
+    /// The newest epoch that the node knew when it began.
+    pub epoch: Epoch,
 }
 
 /// Whence a stream's media comes.
@@ -221,6 +238,20 @@ impl Stream {
         self.state.lock().carries
     }
 
+    /// How long ago the last frame came; `None` if none has.
+    pub fn quiet_for(&self, now: Instant) -> Option<Duration> {
+        self.state.lock().timeline.quiet_for(now)
+    }
+
+    /// What a node missed that has had nothing for `back`, up to the frame numbered `until`: headers first.
+    pub(crate) fn missed(&self, until: u64, back: Duration) -> Vec<Frame> {
+        let state = self.state.lock();
+        let Some((headers, frames)) = state.backlog.before(until, back) else {
+            return Vec::new();
+        };
+        headers.iter().chain(frames).cloned().collect()
+    }
+
     /// The number of the piece that comes next.
     pub(crate) fn next_seq(&self) -> u64 {
         self.state.lock().next_seq
@@ -286,6 +317,21 @@ impl Stream {
         self.online.send_replace(true);
         drop(state);
         Ok((number, superseded))
+    }
+
+    /// What is older than `epoch` is refused from now on.
+    pub fn believe(&self, epoch: Epoch) {
+        if let Some(current) = &mut self.state.lock().publisher {
+            current.info.epoch = current.info.epoch.max(epoch);
+        }
+    }
+
+    /// Whether a node that knows `epoch` may read what is published here.
+    pub(super) fn fence(&self, epoch: Epoch) -> Result<(), Outdated> {
+        match &self.state.lock().publisher {
+            Some(current) => fence::admits(current.info.epoch, epoch),
+            None => Ok(()),
+        }
     }
 
     /// Tells the publisher to stop, as if another had taken over.
@@ -676,6 +722,8 @@ mod tests {
             origin: PublisherKind::Publish,
             upstream: None,
             since: SystemTime::UNIX_EPOCH,
+            passed_on: None,
+            epoch: Epoch::NONE,
         };
         stream.claim(info, |_| true).expect("nobody resists").0
     }

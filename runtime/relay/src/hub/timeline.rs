@@ -61,6 +61,12 @@ impl Timeline {
         }
     }
 
+    /// How long ago the newest frame came.
+    pub(crate) fn quiet_for(&self, now: Instant) -> Option<Duration> {
+        self.newest
+            .map(|newest| now.saturating_duration_since(newest.at))
+    }
+
     /// What is added to the publisher's time to get the stream's.
     pub(crate) fn offset_millis(&self) -> i64 {
         self.offset_millis

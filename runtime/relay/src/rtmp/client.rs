@@ -1,5 +1,6 @@
-//! A dialled RTMP connection: one client session and its socket, for pulls and forwards alike.
+//! A dialled RTMP connection: one client session and its socket, for pulls, pushes and forwards alike.
 
+use super::introduction::Introduction;
 use crate::{
     dial::{DialError, Dialler, Socket},
     limits,
@@ -17,12 +18,6 @@ use tokio::{
 /// How long a server may take from the connection to its yes: an origin holds a player that comes
 /// before the publisher for `play.wait`, five seconds by default.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// Our name in `connect`: by it an upstream of ours knows a node's pull from a player.
-pub(super) const NODE_AGENT: &str = concat!("weir-node/", env!("CARGO_PKG_VERSION"));
-
-/// What every version's [`NODE_AGENT`] begins with.
-pub(super) const NODE_AGENT_PREFIX: &str = "weir-node/";
 
 /// Redirects that are followed one after the other.
 const REDIRECTS_MAX: usize = 3;
@@ -69,10 +64,14 @@ impl Client {
         dialler: &Dialler,
         url: &Url,
         purpose: Purpose,
+        introduction: &Introduction,
     ) -> Result<Self, ClientError> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let opening = time::timeout(ACCEPT_TIMEOUT, Self::ask(dialler, &url, purpose));
+            let opening = time::timeout(
+                ACCEPT_TIMEOUT,
+                Self::ask(dialler, &url, purpose, introduction),
+            );
             match opening.await.unwrap_or(Err(ClientError::NoAnswer))? {
                 Opened::Yes(client) => return Ok(*client),
                 Opened::Elsewhere(next) => {
@@ -84,11 +83,16 @@ impl Client {
         Err(ClientError::RedirectLoop)
     }
 
-    async fn ask(dialler: &Dialler, url: &Url, purpose: Purpose) -> Result<Opened, ClientError> {
+    async fn ask(
+        dialler: &Dialler,
+        url: &Url,
+        purpose: Purpose,
+        introduction: &Introduction,
+    ) -> Result<Opened, ClientError> {
         let socket = dialler.dial(url).await?;
         let seed = std::array::from_fn(|_| fastrand::u8(..));
         let config = Config {
-            agent: NODE_AGENT.to_owned(),
+            agent: introduction.to_string(),
             ..Config::default()
         };
         let session = Session::new(url, purpose, config, seed);

@@ -5,7 +5,10 @@
 //! publisher goes the target is told so, but the stream is held for a while, so that its time goes on at
 //! the target, too, should the publisher come back.
 
-use super::client::{Client, ClientError};
+use super::{
+    client::{Client, ClientError},
+    introduction::Introduction,
+};
 use crate::{
     dial::Dialler,
     forward::Running,
@@ -117,8 +120,9 @@ async fn copy(
     url: &Url,
     dialler: &Dialler,
 ) -> Result<(), ClientError> {
+    let introduction = Introduction::default();
     let mut client = tokio::select! {
-        opened = Client::open(dialler, url, Purpose::Publish) => opened?,
+        opened = Client::open(dialler, url, Purpose::Publish, &introduction) => opened?,
         () = offline(stream) => return Ok(()),
     };
     tracing::info!(stream = %stream.path(), to = %target, "forward began");

@@ -20,7 +20,7 @@ use tokio::time;
 /// Plays `path` until the peer ends it (`Ok`) or the connection is over.
 pub(super) async fn play(connection: &mut Connection, path: &StreamPath) -> Result<(), Ended> {
     let peer = connection.peer;
-    let reading = connection.shard.hub().read(path, connection.reader);
+    let mut reading = connection.shard.hub().read(path, connection.reader());
     // Boxed, as the farewell below: a player keeps memory for what it does now, not for what it did.
     let online = Box::pin(wait(connection, &reading)).await?;
     if online == Online::No {
@@ -30,6 +30,19 @@ pub(super) async fn play(connection: &mut Connection, path: &StreamPath) -> Resu
             .session
             .reject(Status::error(code::PLAY_STREAM_NOT_FOUND, reason.clone()))?;
         return Err(Ended::Refused(reason));
+    }
+    let expected = connection.introduction.as_ref().map(|said| said.epoch);
+    if let Err(outdated) = reading.fence(expected.unwrap_or_default()) {
+        tracing::warn!(stream = %path, %peer, reason = %outdated, "a node's pull refused");
+        metrics::counter!("weir_plays_fenced_total").increment(1);
+        let reason = outdated.to_string();
+        connection
+            .session
+            .reject(Status::error(code::PLAY_STREAM_NOT_FOUND, reason.clone()))?;
+        return Err(Ended::Refused(reason));
+    }
+    if let Some(back) = connection.back() {
+        reading.comes_back(back);
     }
     connection.session.accept_play()?;
     let greeting = connection.take_output();

@@ -2,7 +2,7 @@
 
 use super::server::{Connection, Ended};
 use crate::{
-    hub::{PublisherInfo, PublisherKind, Superseded},
+    hub::{Epoch, PublisherInfo, PublisherKind, Superseded},
     limits,
     local::LocalPublisher,
     net,
@@ -13,6 +13,7 @@ use service::Throttle;
 use std::{
     ops::ControlFlow,
     pin::Pin,
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 use tokio::{
@@ -31,6 +32,11 @@ pub(super) async fn publish(connection: &mut Connection, path: &StreamPath) -> R
         origin: PublisherKind::Publish,
         upstream: None,
         since: SystemTime::now(),
+        passed_on: connection
+            .introduction
+            .clone()
+            .map(|said| Arc::new((*said).into())),
+        epoch: Epoch::NONE,
     };
     let publisher = match connection.shard.hub().publish(path, info) {
         Ok(publisher) => publisher,

@@ -5,11 +5,12 @@
 
 use super::{
     client::{Client, ClientError},
+    introduction::Introduction,
     publish,
 };
 use crate::{
     dial::Dialler,
-    hub::{Busy, PublisherInfo, PublisherKind},
+    hub::{Busy, Epoch, PublisherInfo, PublisherKind},
     local::LocalPublisher,
     shard::Shard,
 };
@@ -48,11 +49,14 @@ pub struct Pulled {
     client: Client,
     first: Media,
     silence_max: Duration,
+    epoch: Epoch,
 }
 
 /// Dials `url` and waits for the first frame. Dropping the future hangs up.
 ///
-/// `silence_max` is how long the upstream may then send nothing.
+/// `silence_max` is how long the upstream may then send nothing. An upstream of ours that believes in an
+/// older epoch than `epoch` refuses. `back` is for how long we have had nothing of the stream, if we had it
+/// before: an upstream of ours sends what we missed.
 ///
 /// # Errors
 /// If the upstream cannot be reached, has no such stream, or sends no frame in time.
@@ -60,8 +64,11 @@ pub async fn open(
     dialler: &Dialler,
     url: &Url,
     silence_max: Duration,
+    epoch: Epoch,
+    back: Option<Duration>,
 ) -> Result<Pulled, PullError> {
-    let mut client = Client::open(dialler, url, Purpose::Play).await?;
+    let introduction = Introduction::pull(epoch, back);
+    let mut client = Client::open(dialler, url, Purpose::Play, &introduction).await?;
     let first = async {
         loop {
             while let Some(event) = client.session.poll() {
@@ -82,6 +89,7 @@ pub async fn open(
         client,
         first,
         silence_max,
+        epoch,
     })
 }
 
@@ -101,6 +109,8 @@ impl Pulled {
             origin: PublisherKind::Pull,
             upstream: Some(name),
             since: SystemTime::now(),
+            passed_on: None,
+            epoch: self.epoch,
         };
         let publisher = shard.hub().publish(path, info)?;
         let mut publisher = LocalPublisher::new(publisher, shard);

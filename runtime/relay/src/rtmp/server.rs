@@ -3,7 +3,7 @@
 //! A connection publishes or plays one stream at a time; when that ends by the peer's wish it may ask
 //! for another.
 
-use super::{client::NODE_AGENT_PREFIX, format::CHUNK_SIZE, play, publish};
+use super::{format::CHUNK_SIZE, introduction::Introduction, play, publish};
 use crate::{admission::Admission, hub::Reader, limits, net, settings::Settings, shard::Shard};
 use bytes::{Buf, Bytes, BytesMut};
 use media::{StreamPath, path::PathError};
@@ -62,8 +62,9 @@ pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     pub(crate) session: Session,
     pub(crate) settings: Rc<Settings>,
-    /// How it counts when it plays: by its name in `connect`.
-    pub(crate) reader: Reader,
+    /// What it said of itself in `connect`, and when, if it is a node of ours.
+    pub(super) introduction: Option<Box<Introduction>>,
+    introduced: Instant,
 }
 
 /// Serves one accepted connection to its end.
@@ -91,7 +92,8 @@ pub(crate) async fn serve(
         peer,
         session,
         settings,
-        reader: Reader::Player,
+        introduction: None,
+        introduced: Instant::now(),
     };
     // Both boxed: a connection keeps memory for what it does now, not for what it may do.
     let ended = Box::pin(connection.run()).await;
@@ -138,9 +140,9 @@ impl Connection {
             while let Some(event) = self.session.poll() {
                 let wish = match event {
                     Event::Connect(connect) => {
-                        if connect.request.flash_ver.contains(NODE_AGENT_PREFIX) {
-                            self.reader = Reader::Node;
-                        }
+                        let introduced = Introduction::heard(&connect.request.flash_ver);
+                        self.introduction = introduced.map(Box::new);
+                        self.introduced = Instant::now();
                         self.session.accept_connect()?;
                         continue;
                     }
@@ -161,6 +163,25 @@ impl Connection {
             }
             self.turn().await?;
         }
+    }
+
+    /// How it counts when it plays.
+    pub(super) fn reader(&self) -> Reader {
+        match self.introduction {
+            Some(_) => Reader::Node,
+            None => Reader::Player,
+        }
+    }
+
+    /// For how long a node that has had the stream before has had nothing of it.
+    pub(super) fn back(&self) -> Option<Duration> {
+        let back = self.introduction.as_ref()?.back?;
+        // It may have waited here for the publisher.
+        let waited = self.introduced.elapsed();
+        Some(
+            back.saturating_add(waited)
+                .saturating_add(limits::REJOIN_MARGIN),
+        )
     }
 
     fn path(&self, address: &rtmp::Address) -> Result<StreamPath, PathError> {

@@ -17,16 +17,17 @@ fn pull(from: &Server, to: &Server, name: &str, silence: Duration) -> oneshot::R
     let started = to.relay.shards().run(move |shard| {
         shard.clone().spawn(async move {
             let dialler = Dialler::new(None).expect("no CA file");
-            let ended = match pull::open(&dialler, &url, silence).await {
-                Ok(pulled) => {
-                    let running = pulled.run(&shard, &path, "upstream".into());
-                    match Box::pin(running).await {
-                        Ok(never) => match never {},
-                        Err(error) => error,
+            let ended =
+                match pull::open(&dialler, &url, silence, relay::hub::Epoch::NONE, None).await {
+                    Ok(pulled) => {
+                        let running = pulled.run(&shard, &path, "upstream".into());
+                        match Box::pin(running).await {
+                            Ok(never) => match never {},
+                            Err(error) => error,
+                        }
                     }
-                }
-                Err(error) => error,
-            };
+                    Err(error) => error,
+                };
             // The test may have ended.
             let _ = sender.send(variant(&ended));
         });

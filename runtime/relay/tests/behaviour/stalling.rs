@@ -7,7 +7,7 @@ use crate::support::{
     soon, until, words,
 };
 use relay::{
-    hub::{PublisherInfo, PublisherKind},
+    hub::{Epoch, PublisherInfo, PublisherKind},
     settings::Settings,
 };
 use service::config::Duration;
@@ -214,6 +214,8 @@ async fn a_shard_that_falls_behind_goes_on_at_a_key_frame() {
         origin: PublisherKind::Publish,
         upstream: None,
         since: SystemTime::now(),
+        passed_on: None,
+        epoch: Epoch::NONE,
     };
     let hub = server.relay.hub();
     let publisher = hub.publish(&Server::path("a"), info).expect("nobody does");

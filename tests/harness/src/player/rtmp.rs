@@ -19,6 +19,7 @@ pub(super) async fn play(url: &str, notes: &mut Notes) -> Result<End> {
                 Event::Playing
                 | Event::Publishing
                 | Event::Status(_)
+                | Event::Pong(_)
                 | Event::ReconnectRequest { .. },
             ) => {}
             None => return Ok(End::Closed),

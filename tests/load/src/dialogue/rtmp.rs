@@ -53,6 +53,7 @@ impl Rtmp {
                 Event::Redirect(_) => return Err(DialogueError::Refused("a redirect".into())),
                 // A publisher that goes may be back; what was missed shows in the frames.
                 Event::Unpublished
+                | Event::Pong(_)
                 | Event::Publishing
                 | Event::Status(_)
                 | Event::ReconnectRequest { .. } => {}

@@ -5,6 +5,7 @@ mod cluster;
 mod control;
 mod crowd;
 mod demo;
+mod failover;
 mod forward;
 mod ha;
 mod hostile;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    hub::{Duplicate, Hub, Publisher, PublisherInfo, PublisherKind, Reader, Reading},
+    hub::{Duplicate, Epoch, Hub, Publisher, PublisherInfo, PublisherKind, Reader, Reading},
     tape::FRAMES,
 };
 use bytes::Bytes;
@@ -123,6 +123,8 @@ impl Node {
             origin: PublisherKind::Pull,
             upstream: None,
             since: SystemTime::UNIX_EPOCH,
+            passed_on: None,
+            epoch: Epoch::NONE,
         };
         self.hub.publish(&path(), info).expect("nobody does")
     }
