@@ -148,6 +148,9 @@ pub enum DuplicatesRule {
     Refuse,
     /// The later publish takes it; the earlier one is ended.
     TakeOver,
+    /// The owner keeps it; the later publish stands by and becomes the owner when the first ends. Up to
+    /// two stand by; more are ended. A publisher that says `?backup=1` stands by whatever is set here.
+    Backup,
 }
 
 /// Copies by rule.
@@ -297,6 +300,7 @@ impl Config {
             duplicates: match self.streams.duplicates {
                 DuplicatesRule::Refuse => Duplicates::Refuse,
                 DuplicatesRule::TakeOver => Duplicates::TakeOver,
+                DuplicatesRule::Backup => Duplicates::Backup,
             },
             moves_per_minute: self.streams.moves_per_minute,
             tree: tree::Rules {

@@ -442,7 +442,7 @@ impl Model {
     /// Where a stream is, for a node that asks.
     pub fn location(&self, asker: &NodeId, path: &StreamPath) -> Location {
         let state = self.state.lock();
-        state.inventory.location_for(asker, path, &self.policy.tree)
+        state.inventory.location_for(asker, path, &self.policy)
     }
 
     /// What a node should be doing, without a generation.

@@ -10,7 +10,7 @@ pub mod placing;
 pub mod supervision;
 pub mod tree;
 
-pub use ownership::{Decision, Facts, Moves, Owner, Placement, decide, must_leave};
+pub use ownership::{Decision, Facts, Moves, Owner, Placement, decide, must_leave, standbys};
 pub use placing::Candidate;
 
 use control::Forward;
@@ -51,4 +51,6 @@ pub enum Duplicates {
     Refuse,
     /// The later publish takes it; the earlier origin is told to end its own.
     TakeOver,
+    /// The owner keeps it; the other origin's publish stands by, as if its publisher had said so.
+    Backup,
 }

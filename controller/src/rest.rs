@@ -177,8 +177,9 @@ async fn list_streams(
         Some(after) => Some(stream_path(after.parse())?),
         None => None,
     };
-    Ok(Json(parts.model.read(|inventory| {
-        views::streams(inventory, &query, after.as_ref())
+    let (model, after) = (&parts.model, after.as_ref());
+    Ok(Json(model.read(|inventory| {
+        views::streams(inventory, &model.policy, &query, after)
     })))
 }
 
@@ -187,9 +188,12 @@ async fn get_stream(
     Path((vhost, app, name)): Path<(String, String, String)>,
 ) -> Result<Json<Stream>, Refused> {
     let path = stream_path(StreamPath::new(&vhost, &app, &name))?;
-    let found = parts
-        .model
-        .read(|inventory| inventory.stream(&path).map(|view| views::stream(&view)));
+    let model = &parts.model;
+    let found = model.read(|inventory| {
+        let view = inventory.stream(&path)?;
+        let standbys = inventory.standbys(&path, &model.policy);
+        Some(views::stream(&view, &standbys))
+    });
     let missing = || {
         Refused::new(
             ErrorCode::StreamNotFound,

@@ -3,6 +3,7 @@
 //! * [`Config`]: a static list of origins, and the times.
 //! * [`sources`]: whom to ask, in which order.
 //! * [`race`]: asks several at once; the first with media wins.
+//! * [`standby`]: feeds a stream from one source, and holds a second one warm.
 //! * [`pull`]: one stream's pull, from its first player to the grace after its last.
 //!
 //! However many players come at once, a stream has one pull. Its task ends only under the lock of
@@ -11,6 +12,7 @@
 mod pull;
 mod race;
 mod sources;
+mod standby;
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +43,9 @@ pub(crate) struct Config {
     pub grace: Duration,
     /// How long an upstream may send nothing; then the next one is asked.
     pub silence: Duration,
+    /// Pull a stream that is published to two origins from both, and go on with the second at the first
+    /// frame that the first does not send. Costs the inbound bandwidth of such streams twice.
+    pub standby: bool,
 }
 
 impl Default for Config {
@@ -49,15 +54,22 @@ impl Default for Config {
             origins: Vec::new(),
             grace: Duration::from_secs(10),
             silence: Duration::from_secs(3),
+            standby: true,
         }
     }
 }
 
 /// What Prometheus sees of the pulls.
-pub(crate) const METRICS: &[Metric] = &[Metric::counter(
-    "weir_pull_failures_total",
-    "Times a pull's upstream ended, broke or fell silent.",
-)];
+pub(crate) const METRICS: &[Metric] = &[
+    Metric::counter(
+        "weir_pull_failures_total",
+        "Times a pull's upstream ended, broke or fell silent, and no stand-by was held.",
+    ),
+    Metric::counter(
+        "weir_pull_cuts_total",
+        "Times a pull went on with the stand-by that it held.",
+    ),
+];
 
 /// Starts a pull whenever players want what nobody publishes here.
 pub(crate) struct Pulls {

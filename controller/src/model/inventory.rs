@@ -270,6 +270,8 @@ impl Inventory {
                 self.note_duplicate(path, id, now);
             }
             for path in difference.new.into_iter().chain(difference.gone) {
+                // Who stands by may be another.
+                self.effects.moved.insert(path.clone());
                 self.unsettle(path);
                 self.effects.nodes.insert(id.clone());
             }
@@ -604,6 +606,7 @@ impl Inventory {
                 since_unix_ms: stream.since_unix_ms,
                 suspect: node.health == Health::Suspect,
                 pushed: stream.pushed.clone(),
+                backup: stream.backup,
             })
         };
         sites.into_iter().flatten().filter_map(claim).collect()
@@ -638,6 +641,8 @@ impl Inventory {
             .map(|node| node.streams.keys().cloned().collect())
             .unwrap_or_default();
         for path in published {
+            // It may have stood by.
+            self.effects.moved.insert(path.clone());
             self.unsettle(path);
         }
     }
@@ -656,7 +661,8 @@ impl Inventory {
         let lives = |claim: &Claim| {
             claim.owner == owner && !claim.suspect && (pusher.is_none() || by(claim) != pusher)
         };
-        if facts.claims.iter().any(lives) {
+        let is_backup = |claim: &Claim| claim.owner.node == *id && claim.backup;
+        if facts.claims.iter().any(lives) && !facts.claims.iter().any(is_backup) {
             let reason = format!("published at {id} while {} owns it", owner.node);
             let event = New::stream(EventKind::StreamDuplicate, path, Some(id), reason);
             self.effects.events.push(event);
@@ -679,6 +685,7 @@ impl Inventory {
             return;
         };
         for path in node.drop_streams() {
+            self.effects.moved.insert(path.clone());
             self.site_gone(&path, id);
             self.unsettle(path);
         }

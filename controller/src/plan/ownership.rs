@@ -4,6 +4,9 @@
 //! Each change of owner raises the epoch; a stream that loses its owner keeps its epoch, so that the
 //! next owner's is greater.
 //!
+//! An encoder may publish the same to two origins: the second, which says so, stands by, and is the
+//! owner when the first has ended ([`standbys`]).
+//!
 //! A stream changes from one origin to another only so often ([`moves`]): beyond that it is held where
 //! it is, or, where its owner is gone, without one until it may move again.
 
@@ -12,7 +15,7 @@ mod moves;
 pub use moves::Moves;
 
 use super::{Duplicates, Policy};
-use control::{Epoch, Incarnation, NodeId, Pushed};
+use control::{Epoch, Incarnation, NodeId, Pushed, limits::STANDBYS_MAX};
 
 /// Who owns a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -66,6 +69,8 @@ pub struct Claim {
     pub suspect: bool,
     /// The node that pushes it there, and by which connection; `None` for an encoder.
     pub pushed: Option<Pushed>,
+    /// Whether its publisher says that another, elsewhere, sends the same.
+    pub backup: bool,
 }
 
 /// What is known of the present owner.
@@ -199,6 +204,10 @@ pub fn must_leave<'a>(facts: &'a Facts, node: &NodeId, policy: &Policy) -> Optio
         .owner
         .as_ref()
         .filter(|owner| owner.node != *node)?;
+    let mut standing_by = standbys(Some(placement), &facts.claims, policy.duplicates);
+    if standing_by.any(|claim| claim.owner.node == *node) {
+        return None;
+    }
     let lives = |claim: &Claim| claim.owner == *owner && !claim.suspect;
     let stays = || !matches!(decide(facts, policy), Decision::Change { .. });
     (facts.claims.iter().any(lives) && stays()).then_some(placement)
@@ -216,6 +225,27 @@ fn was_left(facts: &Facts, claim: &Claim) -> bool {
     })
 }
 
+/// Who stands by: origins that have the same input as the owner, at most [`STANDBYS_MAX`], those that had
+/// it first before others. Nothing of it is stored: it is what origins report, and goes with them.
+pub fn standbys<'a>(
+    placement: Option<&'a Placement>,
+    claims: &'a [Claim],
+    duplicates: Duplicates,
+) -> impl Iterator<Item = &'a Claim> + use<'a> {
+    let owner = placement.and_then(|placement| placement.owner.as_ref());
+    let mut of_owner = claims.iter().filter(|claim| Some(&claim.owner) == owner);
+    // Where the owner has but the backup, what comes besides is the primary.
+    let all = duplicates == Duplicates::Backup || of_owner.any(|claim| claim.backup);
+    let stands_by = |claim: &&Claim| {
+        owner.is_some_and(|owner| claim.owner.node != owner.node)
+            && !claim.suspect
+            && (all || claim.backup)
+    };
+    let mut standing_by: Vec<&Claim> = claims.iter().filter(stands_by).collect();
+    standing_by.sort_by_key(|claim| claim.since_unix_ms);
+    standing_by.into_iter().take(STANDBYS_MAX)
+}
+
 /// The claim that should win of those that `may`. That of a suspect origin is old: it is enough to
 /// keep a stream, not to get one. One that its pusher has left is none.
 fn best(facts: &Facts, duplicates: Duplicates, may: impl Fn(&Claim) -> bool) -> Option<&Claim> {
@@ -227,11 +257,13 @@ fn best(facts: &Facts, duplicates: Duplicates, may: impl Fn(&Claim) -> bool) -> 
     facts.claims.iter().filter(counts).max_by(|a, b| {
         let earlier = b.since_unix_ms.cmp(&a.since_unix_ms);
         let by_policy = match duplicates {
-            Duplicates::Refuse => holds(a).cmp(&holds(b)).then(earlier),
+            Duplicates::Refuse | Duplicates::Backup => holds(a).cmp(&holds(b)).then(earlier),
             Duplicates::TakeOver => earlier.reverse().then(holds(a).cmp(&holds(b))),
         };
         let alive = b.suspect.cmp(&a.suspect);
+        let primary = b.backup.cmp(&a.backup);
         alive
+            .then(primary)
             .then(by_policy)
             .then_with(|| b.owner.node.cmp(&a.owner.node))
     })
@@ -263,6 +295,11 @@ fn moved(from: &Owner, facts: &Facts, to: &Claim) -> String {
         {
             format!("its edge has left {} for it", from.node)
         }
+        OwnerIs::Publishing
+            if facts.claims.iter().any(|c| c.owner == *from && c.backup) && !to.backup =>
+        {
+            format!("{} has but a backup of it", from.node)
+        }
         OwnerIs::Publishing => "the later publish takes over".to_owned(),
         other => ended(from, other),
     };
@@ -287,6 +324,7 @@ mod tests {
             since_unix_ms,
             suspect,
             pushed: None,
+            backup: false,
         }
     }
 
@@ -519,6 +557,186 @@ mod tests {
     }
 
     #[test]
+    fn a_backup_stands_by_and_is_the_next_owner() {
+        use Duplicates::{Backup, Refuse, TakeOver};
+        use OwnerIs::{Dead, Ended, Gone, Publishing};
+        let (a, b, c) = (
+            claim("a", 10, false),
+            claim("b", 20, false),
+            claim("c", 5, false),
+        );
+        let backup = |claim: &Claim| Claim {
+            backup: true,
+            ..claim.clone()
+        };
+        let suspect = |claim: &Claim| Claim {
+            suspect: true,
+            ..claim.clone()
+        };
+        let of = |claim: &Claim| Some(claim.owner.clone());
+        // Name, owner, what it is, claims, policy; what is decided, who stands by, who must leave.
+        for (name, has, owner_is, claims, duplicates, decided, stand_by, leave) in [
+            (
+                "a backup",
+                of(&a),
+                Publishing,
+                vec![a.clone(), backup(&b)],
+                Refuse,
+                "keep",
+                "b",
+                "",
+            ),
+            (
+                "no backup",
+                of(&a),
+                Publishing,
+                vec![a.clone(), b.clone()],
+                Refuse,
+                "keep",
+                "",
+                "b",
+            ),
+            (
+                "a backup alone",
+                None,
+                Gone,
+                vec![backup(&b)],
+                Refuse,
+                "b.1@4",
+                "",
+                "",
+            ),
+            (
+                "the primary comes",
+                of(&b),
+                Publishing,
+                vec![a.clone(), backup(&b)],
+                Refuse,
+                "a.1@4",
+                "a",
+                "",
+            ),
+            (
+                "a backup never takes over",
+                of(&a),
+                Publishing,
+                vec![a.clone(), backup(&b)],
+                TakeOver,
+                "keep",
+                "b",
+                "",
+            ),
+            (
+                "the owner ends",
+                of(&a),
+                Ended,
+                vec![backup(&b)],
+                Refuse,
+                "b.1@4",
+                "b",
+                "",
+            ),
+            (
+                "the owner dies",
+                of(&a),
+                Dead,
+                vec![backup(&b)],
+                Refuse,
+                "b.1@4",
+                "b",
+                "",
+            ),
+            (
+                "the owner is suspect",
+                of(&a),
+                Publishing,
+                vec![suspect(&a), backup(&b)],
+                Refuse,
+                "b.1@4",
+                "b",
+                "",
+            ),
+            (
+                "the stand-by is suspect",
+                of(&a),
+                Publishing,
+                vec![a.clone(), suspect(&backup(&b))],
+                Refuse,
+                "keep",
+                "",
+                "b",
+            ),
+            (
+                "by policy",
+                of(&a),
+                Publishing,
+                vec![a.clone(), b.clone()],
+                Backup,
+                "keep",
+                "b",
+                "",
+            ),
+            (
+                "two backups",
+                of(&a),
+                Publishing,
+                vec![a.clone(), backup(&b), backup(&c)],
+                Refuse,
+                "keep",
+                "c b",
+                "",
+            ),
+            (
+                "two backups alone",
+                None,
+                Gone,
+                vec![backup(&b), backup(&c)],
+                Refuse,
+                "c.1@4",
+                "",
+                "",
+            ),
+        ] {
+            let facts = Facts {
+                placement: owned(has, 3),
+                owner_is,
+                claims,
+                seen: Epoch::NONE,
+                now_unix_ms: 0,
+            };
+            assert_eq!(said(&facts, duplicates), decided, "{name}");
+            let standing_by = standbys(facts.placement.as_ref(), &facts.claims, duplicates);
+            let names: Vec<_> = standing_by.map(|claim| claim.owner.node.as_str()).collect();
+            assert_eq!(names.join(" "), stand_by, "{name}");
+            let leaves = |claim: &&Claim| {
+                must_leave(&facts, &claim.owner.node, &policy(duplicates)).is_some()
+            };
+            let leaving: Vec<_> = facts
+                .claims
+                .iter()
+                .filter(leaves)
+                .map(|claim| claim.owner.node.as_str())
+                .collect();
+            assert_eq!(leaving.join(" "), leave, "{name}");
+        }
+        let crowd: Vec<Claim> = ["a", "b", "c", "d"]
+            .map(|name| claim(name, 1, false))
+            .into();
+        let facts = Facts {
+            placement: owned(of(&a), 3),
+            owner_is: Publishing,
+            claims: crowd,
+            seen: Epoch::NONE,
+            now_unix_ms: 0,
+        };
+        let third = owner("d", 1).node;
+        assert!(
+            must_leave(&facts, &third, &policy(Backup)).is_some(),
+            "two stand by, and no more"
+        );
+    }
+
+    #[test]
     fn only_a_live_owner_that_stays_drives_another_origin_out() {
         use Duplicates::{Refuse, TakeOver};
         use OwnerIs::{Ended, Publishing, Unheard};
@@ -616,6 +834,7 @@ mod tests {
             since_unix_ms: 1,
             suspect: false,
             pushed: None,
+            backup: false,
         }];
         let placement = owned(Some(owner("a", 1)), 5);
         let facts = Facts {

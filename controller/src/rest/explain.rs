@@ -7,7 +7,7 @@ use crate::{
         explanations::{Ownership, Placing},
     },
     plan::{
-        self, Decision,
+        self, Decision, Policy,
         ownership::OwnerIs,
         placing::{Explained, RuledOut, Why},
     },
@@ -46,11 +46,11 @@ pub(super) async fn stream(
         None => placing(&model.would_place(&path, now), false),
     };
     Ok(Json(StreamExplained {
-        owner: ownership(&owner),
+        owner: ownership(&owner, &model.policy),
         last_change: model
             .explanations
             .ownership(&path)
-            .map(|change| ownership(&change)),
+            .map(|change| ownership(&change, &model.policy)),
         placing,
         trees: trees(model, &path),
         path: path.to_string(),
@@ -79,19 +79,27 @@ fn trees(model: &Model, path: &StreamPath) -> Vec<TreeExplained> {
     })
 }
 
-fn ownership(decided: &Ownership) -> OwnerExplained {
+fn ownership(decided: &Ownership, policy: &Policy) -> OwnerExplained {
     let facts = &decided.facts;
     let placement = facts.placement.as_ref();
     let owner = placement.and_then(|placement| placement.owner.as_ref());
     let owner = owner.map(|owner| owner.node.to_string());
+    let standing_by: Vec<&NodeId> = plan::standbys(placement, &facts.claims, policy.duplicates)
+        .map(|claim| &claim.owner.node)
+        .collect();
     let claim = |claim: &plan::ownership::Claim| Claim {
+        stands_by: standing_by.contains(&&claim.owner.node),
         node: claim.owner.node.to_string(),
         incarnation: claim.owner.incarnation.to_string(),
         since_unix_ms: claim.since_unix_ms,
         suspect: claim.suspect,
     };
     let (changes, decided_owner, reason) = match &decided.decision {
-        Decision::Keep => (false, owner.clone(), kept_because(owner.as_deref(), facts)),
+        Decision::Keep => (
+            false,
+            owner.clone(),
+            kept_because(owner.as_deref(), facts, &standing_by),
+        ),
         Decision::Held { reason, .. } => {
             let held = match &owner {
                 Some(owner) => format!("held at {owner}: {reason}"),
@@ -128,10 +136,17 @@ fn ownership(decided: &Ownership) -> OwnerExplained {
     }
 }
 
-fn kept_because(owner: Option<&str>, facts: &plan::Facts) -> String {
+fn kept_because(owner: Option<&str>, facts: &plan::Facts, standing_by: &[&NodeId]) -> String {
     match (owner, facts.owner_is) {
         (None, _) if facts.claims.is_empty() => "nobody publishes it".into(),
         (None, _) => "only a silent origin has it".into(),
+        (Some(owner), OwnerIs::Publishing) if !standing_by.is_empty() => {
+            let names: Vec<&str> = standing_by.iter().map(|node| node.as_str()).collect();
+            format!(
+                "{owner} publishes it; standing by with the same: {}",
+                names.join(", ")
+            )
+        }
         (Some(owner), OwnerIs::Publishing) if facts.claims.len() > 1 => {
             format!("{owner} publishes it and keeps it before others")
         }

@@ -3,7 +3,7 @@
 use super::query;
 use crate::{
     model::inventory::{Health, Inventory, Node, StreamView},
-    plan::supervision::Cause,
+    plan::{Policy, supervision::Cause},
     restart::Standing,
     store::Revision,
 };
@@ -129,6 +129,7 @@ pub(super) fn node(node: &Node) -> api::Node {
 
 pub(super) fn streams(
     inventory: &Inventory,
+    policy: &Policy,
     query: &query::Streams,
     after: Option<&StreamPath>,
 ) -> StreamPage {
@@ -150,14 +151,14 @@ pub(super) fn streams(
     let views = inventory
         .streams_after(after)
         .filter(wanted)
-        .map(|view| stream(&view));
+        .map(|view| stream(&view, &inventory.standbys(view.path, policy)));
     let (streams, next) = page::cut(views, page::limit(query.limit), |stream| {
         stream.path.clone()
     });
     StreamPage { streams, next }
 }
 
-pub(super) fn stream(view: &StreamView) -> api::Stream {
+pub(super) fn stream(view: &StreamView, standbys: &[NodeId]) -> api::Stream {
     let owner = view
         .placement
         .and_then(|placement| placement.owner.as_ref());
@@ -188,6 +189,7 @@ pub(super) fn stream(view: &StreamView) -> api::Stream {
         app: view.path.app().to_owned(),
         name: view.path.name().to_owned(),
         origin: owner.map(|owner| owner.node.to_string()),
+        standbys: standbys.iter().map(ToString::to_string).collect(),
         epoch: view.placement.map_or(0, |placement| placement.epoch.0),
         since_unix_ms: owner
             .and(view.placement)

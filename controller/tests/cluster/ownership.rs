@@ -1,7 +1,7 @@
 //! Streams are found where they are published, by everybody, at once, and by nobody else.
 
 use super::world::{Node, PATIENCE, at, config, events, eventually, get, happens, path, start};
-use agent::{Epoch, Role};
+use agent::{Arrival, Epoch, Role};
 use controller::config::DuplicatesRule;
 use std::{
     sync::{
@@ -298,5 +298,49 @@ async fn who_does_not_know_the_token_stays_outside() {
     controller
         .model()
         .read(|inventory| assert!(inventory.nodes().is_empty()));
+    controller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_stands_by_is_named_to_edges_and_owns_the_stream_when_the_first_has_ended() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let controller = start(&config(dir.path())).await;
+    let grpc = controller.grpc_address();
+    let (one, two) = (Node::origin("one", &[grpc]), Node::origin("two", &[grpc]));
+    let edge = Node::edge("edge", &[grpc]);
+    one.publishes("cam");
+    edge.finds("cam", "one").await;
+    two.has("cam", Arrival::Published, |report| report.backup = true);
+
+    let mut locating = edge.agent.locate(&path("cam"));
+    let named = async {
+        while locating.answer().await.standbys.is_empty() {
+            locating.changed().await;
+        }
+        locating.current()
+    };
+    let named = tokio::time::timeout(PATIENCE, named).await.expect("told");
+    let names =
+        |of: &[agent::Upstream]| of.iter().map(|it| it.node.to_string()).collect::<Vec<_>>();
+    assert_eq!(
+        (names(&named.sources), names(&named.standbys), named.epoch),
+        (vec!["one".into()], vec!["two".into()], Epoch(1))
+    );
+    let rest = controller.rest_address();
+    let (_, stream) = get(rest, "/v1/streams/h/live/cam").await;
+    assert_eq!(stream["standbys"], serde_json::json!(["two"]));
+    let (_, told) = get(rest, "/v1/explain/streams/h/live/cam").await;
+    assert_eq!(
+        told["owner"]["reason"],
+        "one publishes it; standing by with the same: two"
+    );
+    assert!(
+        two.agent.desired().borrow().leave.is_empty(),
+        "nobody ends it"
+    );
+
+    one.ends("cam");
+    assert_eq!(edge.finds("cam", "two").await.epoch, Epoch(2));
+    assert!(locating.answer().await.standbys.is_empty());
     controller.stop().await;
 }

@@ -63,6 +63,7 @@ fn publish(relay: &Relay, origin: PublisherKind, passed_on: Option<PassedOn>) ->
         since: SystemTime::now(),
         passed_on: passed_on.map(Arc::new),
         epoch: Epoch::NONE,
+        backup: false,
     };
     relay.hub().publish(&path(), info).expect("nobody does")
 }

@@ -4,12 +4,13 @@ use super::{
     Config, Running,
     race::race,
     sources::{Source, sources},
+    standby::Feeding,
 };
 use agent::Locating;
 use node::Node;
 use relay::{
     hub::{Epoch, Reading, Stream},
-    rtmp::pull::PullError,
+    rtmp::pull::{Feed, PullError},
     shard::Shard,
 };
 use std::{
@@ -82,18 +83,25 @@ impl Pull {
             rest = REST_MIN;
             tracing::info!(stream = %path, upstream = %source.name, "pull began");
             let began = Instant::now();
-            let ended = tokio::select! {
-                ended = Box::pin(pulled.run(&self.shard, path, source.name.clone())) => match ended {
-                    Ok(never) => match never {},
-                    Err(error) => Err(error),
-                },
-                () = self.moved(&mut locating, &source) => Ok("the stream has moved"),
-                () = &mut idle => {
-                    idle.set(self::idle(stream, grace));
-                    Ok("nobody plays")
+            let begun = Feed::begin(pulled, &self.shard, path, source.name.clone());
+            let mut upstream = source.name.clone();
+            let ended = match begun {
+                Err(error) => Err(error),
+                Ok(feed) => {
+                    let (config, dialler) = (&self.config, &self.node.dialler);
+                    let mut feeding = Feeding::new(config, dialler, stream, feed, source);
+                    let ended = tokio::select! {
+                        ended = Box::pin(feeding.run(&mut locating)) => ended.map(|()| "the stream has moved"),
+                        () = &mut idle => {
+                            idle.set(self::idle(stream, grace));
+                            Ok("nobody plays")
+                        }
+                    };
+                    upstream = feeding.active.name.clone();
+                    ended
                 }
             };
-            let (upstream, seconds) = (&source.name, began.elapsed().as_secs());
+            let seconds = began.elapsed().as_secs();
             match ended {
                 Ok(reason) => {
                     tracing::info!(stream = %path, %upstream, reason, seconds, "pull ended");
@@ -120,22 +128,6 @@ impl Pull {
         let origins = self.node.agent.desired();
         let origins = origins.borrow();
         sources(&locating.current(), &self.config.origins, &origins.origins)
-    }
-
-    /// Resolves when the controller names sources and `source` is none of them any more, or an edge of
-    /// its tree is the best of them and not `source`.
-    async fn moved(&self, locating: &mut Locating, source: &Source) {
-        loop {
-            let location = locating.changed().await;
-            let named = !location.sources.is_empty();
-            let found = self.sources(locating);
-            let parent = found.first().filter(|first| first.is_edge);
-            if named && (!found.contains(source) || parent.is_some_and(|it| it != source)) {
-                return;
-            }
-            // The same source, after a change of owner and back: what is older is another's.
-            self.reading.stream().believe(Epoch(location.epoch.0));
-        }
     }
 }
 

@@ -16,15 +16,8 @@ pub(super) struct Source {
 /// The controller's word counts first; then the operator's list; then, while no controller was ever
 /// heard on this stream, every origin that one had named.
 pub(super) fn sources(location: &Location, listed: &[Target], origins: &[Upstream]) -> Vec<Source> {
-    let named = |upstream: &Upstream| {
-        let target = upstream.rtmp.parse().ok()?;
-        Some(Source {
-            name: upstream.node.as_str().into(),
-            target,
-            is_edge: upstream.edge,
-        })
-    };
-    let mut sources: Vec<Source> = location.sources.iter().filter_map(named).collect();
+    let by_controller = location.sources.iter().chain(&location.standbys);
+    let mut sources: Vec<Source> = by_controller.filter_map(named).collect();
     let listed = listed.iter().map(|target| Source {
         name: target.to_string().into(),
         target: target.clone(),
@@ -35,6 +28,27 @@ pub(super) fn sources(location: &Location, listed: &[Target], origins: &[Upstrea
         sources.extend(origins.iter().filter_map(named));
     }
     sources
+}
+
+/// Whom to hold warm beside `active`: those that the controller knows to have the same input, the owner
+/// first. Nobody, if it knows of no two.
+pub(super) fn standbys(location: &Location, active: &Source) -> Vec<Source> {
+    if location.standbys.is_empty() {
+        return Vec::new();
+    }
+    let by_controller = location.sources.iter().chain(&location.standbys);
+    let mut standbys: Vec<Source> = by_controller.filter_map(named).collect();
+    standbys.retain(|source| source != active);
+    standbys
+}
+
+fn named(upstream: &Upstream) -> Option<Source> {
+    let target = upstream.rtmp.parse().ok()?;
+    Some(Source {
+        name: upstream.node.as_str().into(),
+        target,
+        is_edge: upstream.edge,
+    })
 }
 
 #[cfg(test)]
@@ -76,5 +90,24 @@ mod tests {
             names(&sources(&location, &listed, &origins)),
             ["o1", "10.0.0.9:1935"]
         );
+    }
+
+    #[test]
+    fn a_second_source_is_held_only_where_the_controller_names_a_stand_by() {
+        let mut location = Location {
+            sources: vec![upstream("o1", "10.0.0.1:1935")],
+            known: true,
+            ..Location::default()
+        };
+        let held = |location: &Location, active: &str| {
+            let all = sources(location, &[], &[]);
+            let active = all.iter().find(|source| &*source.name == active);
+            names(&standbys(location, active.expect("it is named"))).join(" ")
+        };
+        assert_eq!(held(&location, "o1"), "");
+        location.standbys.push(upstream("o2", "10.0.0.2:1935"));
+        assert_eq!(held(&location, "o1"), "o2");
+        assert_eq!(held(&location, "o2"), "o1");
+        assert_eq!(names(&sources(&location, &[], &[])), ["o1", "o2"]);
     }
 }

@@ -69,6 +69,7 @@ fn publish(relay: &Relay) -> Publisher {
         since: SystemTime::now(),
         passed_on: None,
         epoch: Epoch::NONE,
+        backup: false,
     };
     let publisher = relay.hub().publish(&path(), info).expect("nobody does");
     for (role, second) in [(FrameRole::Config, 0), (FrameRole::Inter, 1)] {

@@ -73,6 +73,9 @@ pub struct Claim {
     pub since_unix_ms: u64,
     /// Whether it is silent.
     pub suspect: bool,
+    /// Whether it stands by: it has the same input as the owner, and is to be the next.
+    #[serde(default)]
+    pub stands_by: bool,
 }
 
 /// A decision where a publish goes, with all that it depends on.

@@ -19,6 +19,9 @@ pub struct Stream {
     /// The origin that owns it; left out if nobody does now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// Origins that have the same input and stand by: one of them is the next owner.
+    #[serde(default)]
+    pub standbys: Vec<String>,
     /// The version of its ownership: rises with each change of owner.
     pub epoch: u64,
     /// Since when that owner owns it; left out if nobody does.

@@ -19,7 +19,7 @@
 //! ```
 //! use control::{wire, Location};
 //!
-//! let sent = wire::Located { path: "h/live/cam".into(), epoch: 3, sources: vec![] };
+//! let sent = wire::Located { path: "h/live/cam".into(), epoch: 3, ..Default::default() };
 //! let (path, location) = Location::from_wire(sent)?;
 //! assert_eq!((path.name(), location.epoch.0), ("cam", 3));
 //! # Ok::<(), control::ContractError>(())

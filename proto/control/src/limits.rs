@@ -13,6 +13,9 @@ pub const LOCATES_PER_NODE_MAX: usize = 50_000;
 /// Sources in one answer: a player's patience ends after a few.
 pub const SOURCES_MAX: usize = 16;
 
+/// Stand-bys of one stream: an encoder that publishes to more origins than three pays for what nobody needs.
+pub const STANDBYS_MAX: usize = 2;
+
 /// Origins in one desired state; clusters have tens.
 pub const ORIGINS_MAX: usize = 1_000;
 

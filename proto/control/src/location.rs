@@ -3,7 +3,7 @@
 use crate::{
     ContractError, Incarnation, NodeId,
     error::{at_most, path},
-    limits::SOURCES_MAX,
+    limits::{SOURCES_MAX, STANDBYS_MAX},
     node::address,
     wire,
 };
@@ -48,6 +48,8 @@ pub struct Upstream {
 pub struct Location {
     /// Whom to pull from, the best first; empty if nobody publishes it.
     pub sources: Vec<Upstream>,
+    /// Origins that have the same input as the owner: any of them may be pulled from beside it.
+    pub standbys: Vec<Upstream>,
     /// The ownership epoch; [`Epoch::NONE`] if it was never owned.
     pub epoch: Epoch,
     /// Whether a controller ever answered: `false` means that nothing is known, not that nobody
@@ -67,15 +69,17 @@ impl Location {
     /// If the path or a source is bad, or there are too many sources.
     pub fn from_wire(sent: wire::Located) -> Result<(StreamPath, Self), ContractError> {
         at_most("Located.sources", sent.sources.len(), SOURCES_MAX)?;
-        let sources = sent
-            .sources
-            .into_iter()
-            .map(Upstream::try_from)
-            .collect::<Result<_, _>>()?;
+        at_most("Located.standbys", sent.standbys.len(), STANDBYS_MAX)?;
+        let read = |upstreams: Vec<wire::Upstream>| {
+            let upstreams = upstreams.into_iter().map(Upstream::try_from);
+            upstreams.collect::<Result<Vec<_>, _>>()
+        };
+        let (sources, standbys) = (read(sent.sources)?, read(sent.standbys)?);
         Ok((
             path(&sent.path)?,
             Self {
                 sources,
+                standbys,
                 epoch: Epoch(sent.epoch),
                 known: true,
             },
@@ -88,6 +92,7 @@ impl Location {
             path: path.to_string(),
             epoch: self.epoch.0,
             sources: self.sources.iter().cloned().map(Into::into).collect(),
+            standbys: self.standbys.iter().cloned().map(Into::into).collect(),
         }
     }
 }
@@ -129,6 +134,12 @@ mod tests {
                 rtmp: "10.0.0.1:1935".into(),
                 incarnation: Incarnation(8),
                 edge: true,
+            }],
+            standbys: vec![Upstream {
+                node: NodeId::new("origin-2").expect("a good id"),
+                rtmp: "10.0.0.2:1935".into(),
+                edge: false,
+                incarnation: Incarnation(9),
             }],
             epoch: Epoch(2),
             known: true,

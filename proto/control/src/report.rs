@@ -109,6 +109,8 @@ pub struct StreamReport {
     pub audio: Option<Audio>,
     /// For pulled ones: the node or `host:port` that it comes from; empty if unknown.
     pub upstream: String,
+    /// For published ones: the publisher says that another, elsewhere, sends the same.
+    pub backup: bool,
     /// For published ones that a node pushes here: which, and by which connection.
     pub pushed: Option<Pushed>,
 }
@@ -138,6 +140,7 @@ impl StreamReport {
             audio: None,
             upstream: String::new(),
             pushed: None,
+            backup: false,
         }
     }
 }
@@ -195,6 +198,7 @@ impl From<StreamReport> for wire::StreamReport {
             upstream: stream.upstream,
             pushed_by,
             push_turn,
+            backup: stream.backup,
         }
     }
 }
@@ -287,6 +291,7 @@ impl TryFrom<wire::StreamReport> for StreamReport {
             audio,
             upstream: text("StreamReport.upstream", sent.upstream)?,
             pushed,
+            backup: sent.backup,
         })
     }
 }
@@ -316,6 +321,7 @@ mod tests {
                 by: NodeId::new("edge-1").expect("a good id"),
                 turn: u64::MAX,
             }),
+            backup: true,
             ..StreamReport::new(
                 path.parse().expect("a good path"),
                 Arrival::Pulled,

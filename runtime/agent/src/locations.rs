@@ -297,6 +297,7 @@ mod tests {
     fn at(epoch: u64) -> Location {
         Location {
             sources: vec![],
+            standbys: vec![],
             epoch: Epoch(epoch),
             known: true,
         }

@@ -145,6 +145,7 @@ mod tests {
                 "h/live/a".parse().expect("a good path"),
                 Location {
                     sources: vec![upstream],
+                    standbys: vec![],
                     epoch: Epoch(4),
                     known: true,
                 },

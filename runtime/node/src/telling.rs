@@ -91,6 +91,7 @@ fn stream(seen: report::StreamReport) -> Option<StreamReport> {
         video: seen.video.map(|config| video(&config, frames_per_second)),
         audio: seen.audio.map(|config| audio(&config)),
         pushed: publisher.passed_on.as_deref().and_then(pushed),
+        backup: publisher.backup,
         upstream: publisher.upstream.as_deref().unwrap_or_default().to_owned(),
         ..StreamReport::new(seen.path, arrival, unix_millis(publisher.since))
     })

@@ -5,7 +5,7 @@ use crate::world::{State, World, path};
 use control::{NodeId, Role};
 use controller::{
     model::inventory::{Health, Inventory},
-    plan::Placement,
+    plan::{Placement, Policy},
     store::{
         Store,
         keys::{self, Record},
@@ -107,7 +107,7 @@ fn knows(state: &State, inventory: &Inventory, stored: &Stored) -> Result<(), St
         }
         let (epoch, known) = (
             placement.map_or(Default::default(), |it| it.epoch),
-            inventory.location(&path).epoch,
+            inventory.location(&path, &Policy::default()).epoch,
         );
         if known < epoch {
             return Err(format!(

@@ -29,7 +29,7 @@ impl Inventory {
     }
 
     /// Where a stream is. A suspect owner counts: it may be only its dialogue that broke.
-    pub fn location(&self, path: &StreamPath) -> Location {
+    pub fn location(&self, path: &StreamPath, policy: &Policy) -> Location {
         let owner = self
             .placements
             .get(path)
@@ -49,9 +49,23 @@ impl Inventory {
         });
         Location {
             sources: source.into_iter().collect(),
+            standbys: self
+                .standbys(path, policy)
+                .iter()
+                .filter_map(|id| self.upstream(id))
+                .collect(),
             epoch: self.epoch(path),
             known: true,
         }
+    }
+
+    /// Origins that have the same input as a stream's owner.
+    pub fn standbys(&self, path: &StreamPath, policy: &Policy) -> Vec<NodeId> {
+        let placement = self.placements.get(path).map(|stored| &stored.placement);
+        let claims = self.claims(path, self.sites.get(path));
+        plan::standbys(placement, &claims, policy.duplicates)
+            .map(|claim| claim.owner.node.clone())
+            .collect()
     }
 
     /// What a node should be doing, without a generation.

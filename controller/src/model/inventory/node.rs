@@ -168,7 +168,7 @@ impl Node {
         let old = std::mem::replace(&mut self.streams, streams);
         let arrival = |stream: &StreamReport| {
             let turn = stream.pushed.as_ref().map(|pushed| pushed.turn);
-            (stream.arrival, stream.since_unix_ms, turn)
+            (stream.arrival, stream.since_unix_ms, turn, stream.backup)
         };
         let new = self
             .streams

@@ -315,7 +315,7 @@ impl Inventory {
         let (path, epoch) = (report.path.clone(), report.epoch);
         let came = |report: &StreamReport| {
             let turn = report.pushed.as_ref().map(|pushed| pushed.turn);
-            (report.arrival, report.since_unix_ms, turn)
+            (report.arrival, report.since_unix_ms, turn, report.backup)
         };
         let old = node.streams.insert(path.clone(), report.clone());
         let role = node.identity.role;
@@ -333,6 +333,7 @@ impl Inventory {
             if report.arrival == Arrival::Published {
                 self.note_duplicate(&path, id, now);
             }
+            self.effects.moved.insert(path.clone());
             self.unsettle(path);
             self.effects.nodes.insert(id.clone());
         }
@@ -346,6 +347,7 @@ impl Inventory {
             let role = node.identity.role;
             self.site_gone(path, id);
             if role == Role::Origin {
+                self.effects.moved.insert(path.clone());
                 self.unsettle(path.clone());
                 self.effects.nodes.insert(id.clone());
             }

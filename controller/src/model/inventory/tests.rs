@@ -84,7 +84,7 @@ impl World {
 
     /// `node@epoch` of the first source, or `-@epoch`.
     fn located(&self, name: &str) -> String {
-        let location = self.inventory.location(&path(name));
+        let location = self.inventory.location(&path(name), &Policy::default());
         let node = location
             .sources
             .first()

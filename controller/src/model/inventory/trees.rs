@@ -4,7 +4,10 @@
 //! ours or the one that attended it: then it is on its way to another one and serves as before.
 
 use super::{Health, Inventory, Node, shared::Attendance};
-use crate::plan::tree::{self, Rules};
+use crate::plan::{
+    Policy,
+    tree::{self, Rules},
+};
 use control::{Location, NodeId, Role, Upstream};
 use media::StreamPath;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,12 +64,14 @@ impl Inventory {
 
     /// Where a stream is for a node that asks: for an edge of a tree that is its parent, and after it
     /// what anybody else is told.
-    pub fn location_for(&self, asker: &NodeId, path: &StreamPath, rules: &Rules) -> Location {
-        let mut location = self.location(path);
+    pub fn location_for(&self, asker: &NodeId, path: &StreamPath, policy: &Policy) -> Location {
+        let mut location = self.location(path, policy);
         if !location.sources.is_empty()
-            && let Some(parent) = self.parent(asker, path, rules)
+            && let Some(parent) = self.parent(asker, path, &policy.tree)
         {
             location.sources.insert(0, parent);
+            // It is the parent that holds a second one warm.
+            location.standbys.clear();
         }
         location
     }

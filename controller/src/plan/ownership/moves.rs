@@ -107,6 +107,7 @@ mod tests {
             since_unix_ms,
             suspect: false,
             pushed: None,
+            backup: false,
         }
     }
 

@@ -70,6 +70,8 @@ struct SiteRecord {
     audio: Option<AudioRecord>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     upstream: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    backup: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pushed: Option<PushedRecord>,
 }
@@ -216,6 +218,7 @@ pub fn site_value(site: &Site) -> Bytes {
             by: pushed.by.to_string(),
             turn: pushed.turn,
         }),
+        backup: report.backup,
     })
 }
 
@@ -258,6 +261,7 @@ pub(super) fn site(path: StreamPath, value: &[u8]) -> Result<Site, BadEntry> {
             }),
             upstream: record.upstream,
             pushed,
+            backup: record.backup,
         },
     })
 }
@@ -319,6 +323,7 @@ mod tests {
             by: NodeId::new("edge-1").expect("a good id"),
             turn: u64::MAX,
         });
+        report.backup = true;
         written.report = report;
         assert_eq!(site(path, &site_value(&written)).expect("ours"), written);
         assert_eq!(seen(&seen_value(Epoch(8))).expect("ours"), Epoch(8));

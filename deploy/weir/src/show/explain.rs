@@ -91,9 +91,10 @@ fn owner(explained: &OwnerExplained) -> String {
         claims,
         ..
     } = explained;
-    let claim = |claim: &Claim| match claim.suspect {
-        true => format!("{} (silent)", claim.node),
-        false => claim.node.clone(),
+    let claim = |claim: &Claim| match (claim.suspect, claim.stands_by) {
+        (true, _) => format!("{} (silent)", claim.node),
+        (_, true) => format!("{} (stands by)", claim.node),
+        (false, false) => claim.node.clone(),
     };
     let owned = match owner {
         Some(owner) => format!("owned by {owner}, {owner_is}"),

@@ -70,7 +70,7 @@ fn row(stream: &Stream) -> Vec<String> {
     };
     vec![
         short(stream),
-        or_unknown(stream.origin.as_ref()),
+        origins(stream),
         edges,
         or_unknown(stream.video.as_ref().map(video)),
         or_unknown(stream.audio.as_ref().map(audio)),
@@ -78,6 +78,15 @@ fn row(stream: &Stream) -> Vec<String> {
         stream.players.to_string(),
         or_unknown(stream.since_unix_ms.map(units::since)),
     ]
+}
+
+/// The owner, and behind it who stands by: `origin-1 (origin-2)`.
+fn origins(stream: &Stream) -> String {
+    let owner = or_unknown(stream.origin.as_ref());
+    match stream.standbys.as_slice() {
+        [] => owner,
+        standbys => format!("{owner} ({})", standbys.join(", ")),
+    }
 }
 
 /// One stream, and each node that has it.
@@ -98,6 +107,9 @@ fn detail(stream: &Stream) -> String {
             .map(|from| format!(" from {from}"))
             .unwrap_or_default();
         let how = match site.arrival {
+            Arrival::Published if stream.standbys.contains(&site.node) => {
+                "published, stands by".to_owned()
+            }
             Arrival::Published => "published".to_owned(),
             Arrival::Pulled => format!("pulled{from}"),
         };

@@ -87,6 +87,7 @@ mod tests {
                 passed_on.into()
             }),
             epoch: Epoch(epoch),
+            backup: false,
         }
     }
 

@@ -71,6 +71,8 @@ pub struct PublisherInfo {
     pub upstream: Option<Arc<str>>,
     /// When it began, by the wall clock.
     pub since: SystemTime,
+    /// It says that another, at another node, sends the same.
+    pub backup: bool,
     /// The node of ours that passes it on; `None` for an encoder, and for what we pull.
     pub passed_on: Option<Arc<PassedOn>>,
     /// At which epoch this node owns the stream, or pulled it; rises while it lasts.
@@ -724,6 +726,7 @@ mod tests {
             since: SystemTime::UNIX_EPOCH,
             passed_on: None,
             epoch: Epoch::NONE,
+            backup: false,
         };
         stream.claim(info, |_| true).expect("nobody resists").0
     }

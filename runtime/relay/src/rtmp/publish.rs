@@ -7,7 +7,7 @@ use crate::{
     local::LocalPublisher,
     net,
 };
-use media::{MediaTime, StreamPath};
+use media::{Frame, MediaTime, StreamPath};
 use rtmp::{Media, Status, server::Event, status::code};
 use service::Throttle;
 use std::{
@@ -25,7 +25,13 @@ use tokio::{
 static BAD_FRAMES: Throttle = Throttle::new(Duration::from_secs(1));
 
 /// Publishes `path` until the peer ends it (`Ok`) or the connection is over.
-pub(super) async fn publish(connection: &mut Connection, path: &StreamPath) -> Result<(), Ended> {
+///
+/// `backup` if the peer says that another, elsewhere, sends the same.
+pub(super) async fn publish(
+    connection: &mut Connection,
+    path: &StreamPath,
+    backup: bool,
+) -> Result<(), Ended> {
     let peer = connection.peer;
     let info = PublisherInfo {
         peer: Some(peer),
@@ -37,6 +43,7 @@ pub(super) async fn publish(connection: &mut Connection, path: &StreamPath) -> R
             .clone()
             .map(|said| Arc::new((*said).into())),
         epoch: Epoch::NONE,
+        backup,
     };
     let publisher = match connection.shard.hub().publish(path, info) {
         Ok(publisher) => publisher,
@@ -50,7 +57,7 @@ pub(super) async fn publish(connection: &mut Connection, path: &StreamPath) -> R
         }
     };
     connection.session.accept_publish()?;
-    tracing::info!(stream = %path, %peer, protocol = "rtmp", "publisher joined");
+    tracing::info!(stream = %path, %peer, protocol = "rtmp", backup, "publisher joined");
     let began = Instant::now();
     let publisher = LocalPublisher::new(publisher, &connection.shard);
     let ended = receive(connection, publisher).await;
@@ -175,16 +182,21 @@ fn take(
 
 /// Hands one RTMP message to the hub; what is no frame is dropped and said.
 pub(super) fn accept(publisher: &mut LocalPublisher, media: Media) -> Result<(), Superseded> {
-    let dts = MediaTime::from_millis(i64::from(media.timestamp));
-    match flv::frame(media.kind, dts, media.body) {
-        Ok(frame) => publisher.publish(frame, Instant::now()),
-        Err(error) => {
-            metrics::counter!("weir_frames_malformed_total").increment(1);
-            if let Some(unsaid) = BAD_FRAMES.permit(Instant::now()) {
-                let stream = publisher.stream().path();
-                tracing::warn!(%stream, %error, unsaid, "a frame was dropped: it is malformed");
-            }
-            Ok(())
-        }
+    match frame(publisher.stream().path(), media) {
+        Some(frame) => publisher.publish(frame, Instant::now()),
+        None => Ok(()),
     }
+}
+
+/// The frame that an RTMP message is; what is none is said.
+pub(super) fn frame(stream: &StreamPath, media: Media) -> Option<Frame> {
+    let dts = MediaTime::from_millis(i64::from(media.timestamp));
+    let read = flv::frame(media.kind, dts, media.body);
+    read.inspect_err(|error| {
+        metrics::counter!("weir_frames_malformed_total").increment(1);
+        if let Some(unsaid) = BAD_FRAMES.permit(Instant::now()) {
+            tracing::warn!(%stream, %error, unsaid, "a frame was dropped: it is malformed");
+        }
+    })
+    .ok()
 }

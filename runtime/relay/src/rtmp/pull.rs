@@ -1,17 +1,21 @@
 //! Takes a stream from another server into the hub: what an edge does for its players.
 //!
 //! Two steps, so that several upstreams can be asked at once and the first with media wins:
-//! [`open`] dials and waits for the first frame; [`Pulled::run`] makes it the stream's publisher.
+//! [`open`] dials and waits for the first frame; a [`Feed`] makes it the stream's publisher, and can hold a
+//! second one warm.
+
+mod feed;
+mod warm;
+
+pub use feed::{Change, Feed};
 
 use super::{
     client::{Client, ClientError},
     introduction::Introduction,
-    publish,
 };
 use crate::{
     dial::Dialler,
-    hub::{Busy, Epoch, PublisherInfo, PublisherKind},
-    local::LocalPublisher,
+    hub::{Busy, Epoch},
     shard::Shard,
 };
 use media::StreamPath;
@@ -19,12 +23,7 @@ use rtmp::{
     Media, Url,
     client::{Event, Purpose},
 };
-use std::{
-    convert::Infallible,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{convert::Infallible, rc::Rc, sync::Arc, time::Duration};
 use tokio::time;
 
 /// Why a pull is over. Trying again is safe in every case but `Busy`, where there is no need.
@@ -36,6 +35,9 @@ pub enum PullError {
     /// Upstream says that its publisher has gone.
     #[error("the stream has ended upstream")]
     Ended,
+    /// It has sent nothing for so long, and another upstream has gone on.
+    #[error("it has sent nothing for {} ms, and the stand-by has gone on", .0.as_millis())]
+    Late(Duration),
     /// Somebody else publishes the stream here.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -99,55 +101,14 @@ impl Pulled {
     /// # Errors
     /// Always: why it is over.
     pub async fn run(
-        mut self,
+        self,
         shard: &Rc<Shard>,
         path: &StreamPath,
         name: Arc<str>,
     ) -> Result<Infallible, PullError> {
-        let info = PublisherInfo {
-            peer: None,
-            origin: PublisherKind::Pull,
-            upstream: Some(name),
-            since: SystemTime::now(),
-            passed_on: None,
-            epoch: self.epoch,
-        };
-        let publisher = shard.hub().publish(path, info)?;
-        let mut publisher = LocalPublisher::new(publisher, shard);
-        accept(&mut publisher, self.first)?;
-        let silent = time::sleep(self.silence_max);
-        tokio::pin!(silent);
-        let superseded = publisher.superseded();
-        tokio::pin!(superseded);
+        let mut feed = Feed::begin(self, shard, path, name)?;
         loop {
-            let mut heard = false;
-            while let Some(event) = self.client.session.poll() {
-                match event {
-                    Event::Media(media) => {
-                        heard = true;
-                        accept(&mut publisher, media)?;
-                    }
-                    Event::Unpublished => return Err(PullError::Ended),
-                    Event::Ended(status) => return Err(ClientError::Refused(status).into()),
-                    _ => {}
-                }
-            }
-            if heard {
-                publisher.flush();
-                silent
-                    .as_mut()
-                    .reset(time::Instant::now() + self.silence_max);
-            }
-            tokio::select! {
-                biased;
-                turned = self.client.turn() => turned?,
-                () = &mut superseded => return Err(PullError::TakenOver),
-                () = &mut silent => return Err(ClientError::Silent(self.silence_max).into()),
-            }
+            feed.run().await?;
         }
     }
-}
-
-fn accept(publisher: &mut LocalPublisher, media: Media) -> Result<(), PullError> {
-    publish::accept(publisher, media).map_err(|_| PullError::TakenOver)
 }

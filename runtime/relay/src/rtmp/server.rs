@@ -125,7 +125,9 @@ impl Connection {
             let served = match greeted {
                 Err(_) => Err(Ended::SaidNothing),
                 Ok(Err(ended)) => Err(ended),
-                Ok(Ok(Wish::Publish(path))) => Box::pin(publish::publish(self, &path)).await,
+                Ok(Ok(Wish::Publish(path, backup))) => {
+                    Box::pin(publish::publish(self, &path, backup)).await
+                }
                 Ok(Ok(Wish::Play(path))) => play::play(self, &path).await,
             };
             if let Err(ended) = served {
@@ -146,7 +148,11 @@ impl Connection {
                         self.session.accept_connect()?;
                         continue;
                     }
-                    Event::Publish(publish) => self.path(&publish.address).map(Wish::Publish),
+                    Event::Publish(publish) => {
+                        let backup = publish.address.parameter("backup") == Some("1");
+                        let path = self.path(&publish.address);
+                        path.map(|path| Wish::Publish(path, backup))
+                    }
                     Event::Play(play) => self.path(&play.address).map(Wish::Play),
                     _ => continue,
                 };
@@ -291,6 +297,7 @@ impl Connection {
 
 /// What a peer wants of us.
 enum Wish {
-    Publish(StreamPath),
+    /// Whether it is a backup: another publisher, elsewhere, sends the same.
+    Publish(StreamPath, bool),
     Play(StreamPath),
 }

@@ -216,6 +216,7 @@ async fn a_shard_that_falls_behind_goes_on_at_a_key_frame() {
         since: SystemTime::now(),
         passed_on: None,
         epoch: Epoch::NONE,
+        backup: false,
     };
     let hub = server.relay.hub();
     let publisher = hub.publish(&Server::path("a"), info).expect("nobody does");

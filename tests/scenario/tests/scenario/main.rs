@@ -14,4 +14,5 @@ mod recorded;
 mod restart;
 mod supervise;
 mod tree;
+mod twin;
 mod witness;

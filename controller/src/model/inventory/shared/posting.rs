@@ -289,6 +289,7 @@ fn is_news(posted: &StreamReport, now: &StreamReport, numbers: bool) -> bool {
             report.audio.clone(),
             report.upstream.clone(),
             report.pushed.clone(),
+            report.backup,
         )
     };
     let moved = |before: u64, now: u64| before.abs_diff(now) > before / 4;

@@ -125,6 +125,7 @@ impl Node {
             since: SystemTime::UNIX_EPOCH,
             passed_on: None,
             epoch: Epoch::NONE,
+            backup: false,
         };
         self.hub.publish(&path(), info).expect("nobody does")
     }
