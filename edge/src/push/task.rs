@@ -87,12 +87,12 @@ impl Task {
                 }
             };
             turn = next_turn(turn);
-            let introduction = Introduction {
-                node: self.node.agent.identity().node.to_string(),
+            let introduction = Introduction::push(
+                self.node.agent.identity().node.to_string(),
                 turn,
-                epoch: Epoch(locating.current().epoch.0),
-                back: None,
-            };
+                Epoch(locating.current().epoch.0),
+                self.node.relay.secret(),
+            );
             let began = Instant::now();
             let pushed = self.push_to(&mut push, &origin, introduction, ended).await;
             if began.elapsed() > GOOD_AFTER {

@@ -11,7 +11,13 @@ use crate::{
 };
 use agent::{Agent, Role};
 use anyhow::Context;
-use relay::{Relay, Vhosts, dial::Dialler, forward::Forwards, hub::Observer, settings::Settings};
+use relay::{
+    Relay, Vhosts,
+    dial::Dialler,
+    forward::Forwards,
+    hub::Observer,
+    settings::{Secret, Settings},
+};
 use service::Process;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +50,12 @@ pub async fn run(
         play: parts.play,
         limits: parts.limits,
         vhosts: Vhosts::new(parts.vhosts),
+        secret: parts
+            .cluster
+            .token
+            .as_ref()
+            .map(|token| Secret::new(token.reveal()))
+            .unwrap_or_default(),
     };
     let relay = Relay::start(settings, parts.shards).context("cannot start the shards")?;
     let rtmp = relay.listen(parts.rtmp.listen).context("rtmp.listen")?;

@@ -124,6 +124,11 @@ impl Relay {
         &self.hub
     }
 
+    /// By what this node proves to others who it is.
+    pub fn secret(&self) -> &settings::Secret {
+        &self.settings.secret
+    }
+
     /// The threads.
     pub fn shards(&self) -> &Shards {
         &self.shards

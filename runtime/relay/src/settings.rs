@@ -152,4 +152,29 @@ pub struct Settings {
     pub limits: Limits,
     /// The vhosts that are known by name.
     pub vhosts: crate::Vhosts,
+    /// By what nodes prove to each other who they are.
+    pub secret: Secret,
+}
+
+/// What all nodes of a cluster share: its join token. Without one everybody is taken for who they say they
+/// are, as the controller takes them.
+#[derive(Clone, Default)]
+pub struct Secret(Option<std::sync::Arc<[u8]>>);
+
+impl Secret {
+    /// The cluster's.
+    pub fn new(token: &str) -> Self {
+        Self(Some(token.as_bytes().into()))
+    }
+
+    /// Its bytes, for a MAC and nothing else.
+    pub(crate) fn reveal(&self) -> Option<&[u8]> {
+        self.0.as_deref()
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
 }

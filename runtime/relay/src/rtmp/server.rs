@@ -143,7 +143,8 @@ impl Connection {
                 let wish = match event {
                     Event::Connect(connect) => {
                         let introduced = Introduction::heard(&connect.request.flash_ver);
-                        self.introduction = introduced.map(Box::new);
+                        let believed = introduced.map(|said| said.believed(&self.settings.secret));
+                        self.introduction = believed.map(Box::new);
                         self.introduced = Instant::now();
                         self.session.accept_connect()?;
                         continue;
