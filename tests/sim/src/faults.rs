@@ -116,7 +116,8 @@ async fn heal(world: &Arc<World>) {
     // Time enough for restarts that must not be.
     tokio::time::sleep(Duration::from_secs(12)).await;
     for role in [Role::Origin, Role::Edge] {
-        let frozen = invariants::too_many_down(&world.state(), role, Duration::ZERO).is_some();
+        let frozen =
+            invariants::too_many_down(&world.state(), role, Duration::ZERO, None).is_some();
         for machine in machines(world, role) {
             let node = node_id(machine);
             let helps = frozen || is_forgotten(world, &node);

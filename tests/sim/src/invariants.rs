@@ -41,8 +41,9 @@ pub struct History {
     moves: BTreeMap<StreamPath, (NodeId, Vec<Instant>)>,
     restarts: Vec<Restart>,
     sessions: u64,
-    /// The store has lost its history in this run.
-    pub lost: bool,
+    /// When the store last lost its history in this run. A controller that started later knows nothing of
+    /// nodes that went down before.
+    pub lost: Option<Instant>,
     /// When controllers, store or network were last in trouble.
     pub trouble: Option<Instant>,
     /// How many restarts there were, moves of owners, placings, steps that were checked.
@@ -66,7 +67,7 @@ struct Restart {
     at: Instant,
     node: NodeId,
     by: u64,
-    /// The node has started since, or the driver could not do it.
+    /// The node has started or registered since, or the driver could not do it.
     over: bool,
 }
 
@@ -81,7 +82,7 @@ impl History {
     pub fn store_lost(&mut self) {
         self.placements.clear();
         self.moves.clear();
-        self.lost = true;
+        self.lost = Some(Instant::now());
     }
 
     /// Something begins or ends that may keep controllers from knowing what is.
@@ -89,7 +90,7 @@ impl History {
         self.trouble = Some(Instant::now());
     }
 
-    /// A node has started, or a driver could not do that.
+    /// A node has started or registered, or a driver could not do that.
     pub fn restart_is_over(&mut self, node: &NodeId) {
         let last = self.restarts.iter_mut().rev().find(|it| it.node == *node);
         if let Some(last) = last {
@@ -177,7 +178,7 @@ pub fn check(world: &World) {
                 .owners
                 .entry((path.clone(), epoch))
                 .or_insert_with(|| owner.clone());
-            if *known != owner && !history.lost {
+            if *known != owner && history.lost.is_none() {
                 broken.push(format!(
                     "epoch {epoch} of {path} was {}'s and is {}'s",
                     known.0, owner.0
@@ -354,7 +355,7 @@ pub fn restarts(world: &World, (controller, run): (usize, u64), node: &NodeId) {
             ));
         }
         if let Some(role) = state.nodes.get(node).map(|it| it.role)
-            && let Some(share) = too_many_down(state, role, DOWN_IS_KNOWN)
+            && let Some(share) = too_many_down(state, role, DOWN_IS_KNOWN, state.history.lost)
         {
             broken.push(format!(
                 "c{controller} restarts {node} while {share} {role}s are down"
@@ -384,11 +385,16 @@ fn is_heard(state: &State, node: &NodeId) -> bool {
     talks && serves && state.history.quiet_for(HEARD)
 }
 
-/// How many of a role's nodes went down at least so long ago, if that has to freeze.
-pub fn too_many_down(state: &State, role: Role, ago: Duration) -> Option<String> {
+/// How many of a role's nodes went down at least so long ago, and after `lost`, if that has to freeze.
+pub fn too_many_down(
+    state: &State,
+    role: Role,
+    ago: Duration,
+    lost: Option<Instant>,
+) -> Option<String> {
     let rules = config(None).supervision();
     let of_role = || state.nodes.values().filter(|node| node.role == role);
-    let is_down = |since: Instant| since.elapsed() >= ago;
+    let is_down = |since: Instant| since.elapsed() >= ago && lost.is_none_or(|lost| since > lost);
     let down = of_role()
         .filter(|node| node.down_since.is_some_and(is_down))
         .count();

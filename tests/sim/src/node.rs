@@ -217,6 +217,7 @@ async fn keep_talking(world: Arc<World>, machine: Machine, mut asked: mpsc::Rece
             };
             if dialogue.begin().await {
                 world.log(format_args!("{node} talks with c{controller}"));
+                world.state().history.restart_is_over(&node);
                 dialogue.set_talks(Some((controller, Instant::now())));
                 dialogue.talk(&mut asked).await;
                 dialogue.set_talks(None);

@@ -371,3 +371,19 @@ fn a_store_that_comes_back_empty_is_told_everything_again() {
     let facts = world.inventory.facts(&path("a"), world.at(0));
     assert_eq!((facts.placement, facts.seen), (None, Epoch(4)));
 }
+
+#[test]
+fn who_a_node_is_is_posted_again_where_the_store_has_an_older_process() {
+    let mut world = World::new();
+    world.talks(1, &[], 1);
+    world.posts(9);
+    let older = Identity {
+        incarnation: Incarnation(identity().incarnation.0 - 1),
+        ..identity()
+    };
+    let now = world.at(2);
+    world.inventory.stored_node(older, now);
+    assert_eq!(world.posts(9), ["identity"]);
+    world.inventory.stored_node(identity(), now);
+    assert_eq!(world.posts(9), [""; 0], "it has it rightly");
+}
