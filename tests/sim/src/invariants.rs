@@ -5,7 +5,7 @@
 use crate::{
     controllers::config,
     mutant::Mutant,
-    world::{Machine, State, World, node_id},
+    world::{State, World},
 };
 use control::{Epoch, Generation, Incarnation, NodeId, Role, Upstream};
 use controller::{
@@ -301,7 +301,12 @@ pub fn placed(
 ) -> Option<Upstream> {
     let mut origin = origin?;
     if world.has(Mutant::DeadOriginPlaced) {
-        origin.node = node_id(Machine::Origin(0));
+        let state = world.state();
+        let origins = state.nodes.iter().filter(|(_, it)| it.role == Role::Origin);
+        let down = origins.filter_map(|(id, it)| Some((it.down_since?, id)));
+        if let Some((_, longest)) = down.min() {
+            origin.node = longest.clone();
+        }
     }
     let down = {
         let mut state = world.state();
@@ -309,7 +314,7 @@ pub fn placed(
         let node = state.nodes.get(&origin.node);
         let down = node.and_then(|node| node.down_since);
         let known = down.filter(|since| since.elapsed() >= DOWN_IS_KNOWN);
-        known.filter(|_| state.history.quiet_for(HEARD))
+        known.filter(|_| state.history.quiet_for(DOWN_IS_KNOWN))
     };
     if let Some(since) = down {
         world.broken(format_args!(

@@ -116,7 +116,7 @@ pub const MUTANTS: [(Mutant, &str, &str); 16] = [
     (
         Mutant::DeadOriginPlaced,
         "dead-origin-placed",
-        "a publish is placed where the stream was first, whoever lives",
+        "a publish is placed at an origin that is down, if one is",
     ),
 ];
 

@@ -7,7 +7,9 @@ use crate::plan::{
     placing::{Site, Standing},
 };
 use crate::store::Revision;
-use control::{Arrival, Desired, Leave, Location, NodeId, Owned, Role, StreamReport, Upstream};
+use control::{
+    Arrival, Desired, Epoch, Leave, Location, NodeId, Owned, Role, StreamReport, Upstream,
+};
 use media::StreamPath;
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -29,11 +31,12 @@ impl Inventory {
     }
 
     /// Where a stream is. A suspect owner counts: it may be only its dialogue that broke.
+    ///
+    /// At the epoch of the placement, though a node may have been seen with a newer one: who owns the stream
+    /// at that we do not know. Nodes that know it pass the answer over; the next is newer.
     pub fn location(&self, path: &StreamPath, policy: &Policy) -> Location {
-        let owner = self
-            .placements
-            .get(path)
-            .and_then(|stored| stored.placement.owner.as_ref());
+        let placement = self.placements.get(path).map(|stored| &stored.placement);
+        let owner = placement.and_then(|placement| placement.owner.as_ref());
         let source = owner.and_then(|owner| {
             let node = self
                 .nodes
@@ -54,7 +57,7 @@ impl Inventory {
                 .iter()
                 .filter_map(|id| self.upstream(id))
                 .collect(),
-            epoch: self.epoch(path),
+            epoch: placement.map_or(Epoch::NONE, |placement| placement.epoch),
             known: true,
         }
     }
