@@ -4,7 +4,7 @@ use crate::limits;
 use service::{Throttle, config::Listen};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::{
-    io::{self, IoSlice, Read},
+    io::{self, IoSlice, Read as _},
     net::SocketAddr,
     os::fd::AsRawFd,
     time::Duration,
@@ -104,6 +104,9 @@ pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
 pub(crate) fn tune_for_play(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_tcp_notsent_lowat(limits::UNSENT_BYTES_MAX);
 }
+
+/// A way to read: [`read_some`] or [`read_unasked`].
+pub(crate) type Read = for<'a> fn(&TcpStream, &'a mut [u8]) -> io::Result<Option<&'a [u8]>>;
 
 /// Reads what has come, if anything: `Ok(None)` if nothing has, an error at the end of the stream.
 ///

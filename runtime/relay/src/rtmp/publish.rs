@@ -13,6 +13,7 @@ use service::Throttle;
 use std::{
     ops::ControlFlow,
     pin::Pin,
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -82,7 +83,7 @@ async fn receive(connection: &mut Connection, mut publisher: LocalPublisher) -> 
     tokio::pin!(silent);
     let superseded = publisher.superseded();
     tokio::pin!(superseded);
-    let mut gulps = Gulps::new();
+    let mut gulps = Gulps::new(&connection.socket);
     let closing = connection.shard.closing().clone();
     let closed = closing.cancelled();
     tokio::pin!(closed);
@@ -102,7 +103,7 @@ async fn receive(connection: &mut Connection, mut publisher: LocalPublisher) -> 
                 silent.as_mut().reset(now + patience);
             }
         }
-        publisher.gathers(gulps.keep_pace(&connection.socket, connection.shard.pace().window()));
+        publisher.gathers(gulps.keep_pace(connection.shard.pace().window()));
         tokio::select! {
             biased;
             turned = connection.turn() => turned?,
@@ -120,15 +121,19 @@ async fn receive(connection: &mut Connection, mut publisher: LocalPublisher) -> 
 
 /// When to read. While the shard gathers what it sends, it lets what comes gather in the kernel, too: to be
 /// woken for each frame of each publisher would cost more than all the rest.
+///
+/// Dropped with its publish: what the peer says afterwards is heard at once again.
 struct Gulps {
+    socket: Rc<TcpStream>,
     /// From one to the next; zero while what comes is read at once.
     every: Duration,
     timer: Pin<Box<Sleep>>,
 }
 
 impl Gulps {
-    fn new() -> Self {
+    fn new(socket: &Rc<TcpStream>) -> Self {
         Self {
+            socket: socket.clone(),
             every: Duration::ZERO,
             timer: Box::pin(time::sleep(Duration::ZERO)),
         }
@@ -136,17 +141,14 @@ impl Gulps {
 
     /// To be called after each read, with the time for which the shard gathers; says whether this publisher
     /// is read in gulps from now on.
-    fn keep_pace(&mut self, socket: &TcpStream, window: Duration) -> bool {
+    fn keep_pace(&mut self, window: Duration) -> bool {
         if window.is_zero() != self.every.is_zero() {
             let bytes = if window.is_zero() {
                 1
             } else {
                 limits::GULP_BYTES
             };
-            if let Err(error) = net::wake_at(socket, bytes) {
-                // Costs time, and nothing else.
-                tracing::debug!(%error, "the kernel takes no low-water mark");
-            }
+            self.wake_at(bytes);
         }
         self.every = window;
         if !window.is_zero() {
@@ -155,11 +157,26 @@ impl Gulps {
         !window.is_zero()
     }
 
+    fn wake_at(&self, bytes: i32) {
+        if let Err(error) = net::wake_at(&self.socket, bytes) {
+            // Costs time, and nothing else.
+            tracing::debug!(%error, "the kernel takes no low-water mark");
+        }
+    }
+
     /// Resolves when it is time for the next.
     async fn due(&mut self) {
         match self.every.is_zero() {
             true => std::future::pending().await,
             false => self.timer.as_mut().await,
+        }
+    }
+}
+
+impl Drop for Gulps {
+    fn drop(&mut self) {
+        if !self.every.is_zero() {
+            self.wake_at(1);
         }
     }
 }

@@ -227,20 +227,18 @@ impl Connection {
 
     /// Gives the session what has come.
     pub(crate) fn read(&mut self) -> Result<(), Ended> {
-        let (session, socket) = (&mut self.session, &self.socket);
-        self.shard
-            .with_scratch(|buffer| match net::read_some(socket, buffer) {
-                Ok(Some(bytes)) => session.input(bytes).map_err(Ended::Protocol),
-                Ok(None) => Ok(()),
-                Err(error) => Err(Ended::Hangup(error)),
-            })
+        self.read_by(net::read_some)
     }
 
     /// The same when nobody has said that anything has come.
     pub(crate) fn read_unasked(&mut self) -> Result<(), Ended> {
+        self.read_by(net::read_unasked)
+    }
+
+    fn read_by(&mut self, read: net::Read) -> Result<(), Ended> {
         let (session, socket) = (&mut self.session, &self.socket);
         self.shard
-            .with_scratch(|buffer| match net::read_unasked(socket, buffer) {
+            .with_scratch(|buffer| match read(socket, buffer) {
                 Ok(Some(bytes)) => session.input(bytes).map_err(Ended::Protocol),
                 Ok(None) => Ok(()),
                 Err(error) => Err(Ended::Hangup(error)),

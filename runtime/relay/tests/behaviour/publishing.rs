@@ -4,6 +4,7 @@ use crate::support::{Server, Way, rtmp_client::RtmpClient, soon, until};
 use relay::{hub::Duplicate, settings::Settings};
 use rtmp::{client::Purpose, status::code};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
 async fn players_stay_when_a_publisher_comes_back_and_time_goes_on() {
@@ -184,4 +185,34 @@ async fn a_publisher_that_is_read_in_gulps_loses_nothing_and_is_seen_to_leave() 
     drop(publisher);
     player.expects("p40@1600").await;
     until("its end", || !server.is_online("a")).await;
+}
+
+#[tokio::test]
+async fn who_was_read_in_gulps_is_heard_at_once_when_it_no_longer_publishes() {
+    let mut settings = Server::impatient();
+    settings.play.merge_write = service::config::Duration::from_secs(1);
+    settings.play.merge_write_min = service::config::Duration::from_secs(1);
+    let server = Server::start(settings);
+    let mut publisher = server.publish("a").await;
+    publisher.send("m v k0@0").await;
+    server.has_received("a", 1).await;
+    publisher.session.close();
+    publisher.flush().await;
+    until("its end", || !server.is_online("a")).await;
+    // Ping Request and its answer (7.1.7), with the time 9.
+    let header = [2, 0, 0, 0, 0, 0, 6, 4, 0, 0, 0, 0];
+    let ping = [&header[..], &[0, 6, 0, 0, 0, 9]].concat();
+    let mut socket = publisher.socket;
+    socket.write_all(&ping).await.expect("it is open");
+    let mut said = vec![0; 4 << 10];
+    let answered = async {
+        loop {
+            let bytes = socket.read(&mut said).await.expect("it is open");
+            assert!(bytes > 0, "the server hung up");
+            if said[..bytes].ends_with(&[0, 7, 0, 0, 0, 9]) {
+                return;
+            }
+        }
+    };
+    soon("the answer to a ping", answered).await;
 }
