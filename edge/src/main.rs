@@ -35,6 +35,7 @@ Examples:
 Then play rtmp://localhost/live/NAME or http://localhost:8080/live/NAME.flv";
 
 fn main() -> ExitCode {
+    node::memory::keep_freed();
     let args = <Args as clap::Parser>::parse();
     service::run(
         &PROGRAM,

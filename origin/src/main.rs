@@ -31,6 +31,7 @@ Examples:
 Then publish to rtmp://localhost/live/NAME and play http://localhost:8080/live/NAME.flv";
 
 fn main() -> ExitCode {
+    node::memory::keep_freed();
     let args = <Args as clap::Parser>::parse();
     service::run(
         &PROGRAM,

@@ -9,11 +9,13 @@
 //! * [`telling`]: what the relay sees, said in the controller's words.
 //! * [`fencing`]: what another origin owns is not served here.
 //! * [`wishes`]: what the controller wants, done to the relay.
-#![forbid(unsafe_code)]
+//! * [`memory`]: how the allocator deals with memory that was freed.
+#![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod check;
 mod fencing;
+pub mod memory;
 pub mod parts;
 pub mod run;
 mod telling;

@@ -26,7 +26,7 @@ use parking_lot::Mutex;
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// What becomes of a second publisher of a stream.
@@ -287,6 +287,9 @@ impl Drop for Reading {
     fn drop(&mut self) {
         self.stream
             .count_readers(|readers| self.reader.count(readers, -1));
+        if self.reader == Reader::Node {
+            self.stream.node_left(Instant::now());
+        }
         self.hub.forget_if_unused(&self.stream);
         if self.reader != Reader::Internal {
             for observer in self.hub.observers() {

@@ -18,7 +18,8 @@ pub const SPLICE_PRINTS_MAX: usize = 2_048;
 pub const SPLICE_GOPS: usize = 3;
 
 /// How long an edge may have had nothing of a stream and still get all that it missed: an origin that
-/// hangs is left after a second, the next is found within another.
+/// hangs is left after a second, the next is found within another. Streams that no node reads, or has read
+/// within this time, keep their last GOP alone.
 pub const REJOIN_MAX: Duration = Duration::from_secs(4);
 
 /// How much earlier than its last frame a node that comes back begins: what it had had lay so far behind.

@@ -1,6 +1,6 @@
 //! What a stream keeps for late joiners: the frames since its last key frame, and the headers that
-//! held when that key frame came. The GOPs before that one are kept for a while, too, for nodes that come
-//! back: an edge whose upstream has died wants to go on with the frame after its last.
+//! held when that key frame came. While nodes read, the GOPs before that one are kept for a while, too, for
+//! those that come back: an edge whose upstream has died wants to go on with the frame after its last.
 
 use super::headers::Headers;
 use crate::limits;
@@ -20,6 +20,7 @@ pub(crate) struct Backlog {
     /// The GOPs before, the oldest first; `past_bytes` together.
     past: VecDeque<Gop>,
     past_bytes: usize,
+    keeps_past: bool,
     has_video: bool,
     /// The GOP outgrew its bounds: nothing is kept until the next key frame.
     overflowed: bool,
@@ -72,6 +73,11 @@ impl Backlog {
             return true;
         }
         false
+    }
+
+    /// Whether GOPs that are over are kept for nodes, from the next key frame on.
+    pub(crate) fn keep_past(&mut self, keep: bool) {
+        self.keeps_past = keep;
     }
 
     /// Keeps frame `seq`, if it is kept and the newest, as `body`: the same bytes in another place.
@@ -143,7 +149,10 @@ impl Backlog {
     fn put_by(&mut self, now: MediaTime) {
         let frames = std::mem::take(&mut self.frames);
         let bytes = std::mem::take(&mut self.bytes);
-        if !frames.is_empty() {
+        if !self.keeps_past {
+            self.past.clear();
+            self.past_bytes = 0;
+        } else if !frames.is_empty() {
             self.past_bytes += bytes;
             self.past.push_back(Gop {
                 headers: self.headers.clone(),
@@ -274,6 +283,7 @@ mod tests {
     #[test]
     fn a_node_that_comes_back_gets_the_gops_that_it_missed() {
         let (mut backlog, mut headers) = (Backlog::default(), Headers::default());
+        backlog.keep_past(true);
         let script = "v1 k1@0 p1@1000 k2@2000 p2@3000 v2@4000 k3@4000 p3@5000 k4@6000 p4@6100";
         push_all(&mut backlog, &mut headers, 0, script);
         for (name, millis, expected) in [
@@ -290,6 +300,13 @@ mod tests {
             assert_eq!(missed(&backlog, 8, millis).as_deref(), expected, "{name}");
         }
         assert_eq!(kept(&backlog), "v2 | k4 p4", "who joins late starts there");
+        backlog.keep_past(false);
+        push_all(&mut backlog, &mut headers, 11, "k5@8000 p5@8100");
+        assert_eq!(
+            missed(&backlog, 11, 2_500),
+            None,
+            "nobody is expected any more"
+        );
         backlog.clear();
         assert_eq!(missed(&backlog, 8, 200), None);
     }

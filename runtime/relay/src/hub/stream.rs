@@ -122,6 +122,9 @@ struct State {
     carries: Carries,
     headers: Headers,
     backlog: Backlog,
+    /// Until when a node may come for what it missed, though none reads: the publisher has begun, or a
+    /// node has left, not long ago.
+    nodes_until: Option<Instant>,
     tapes: Vec<Tape>,
 }
 
@@ -286,6 +289,11 @@ impl Stream {
 
     pub(super) fn count_readers(&self, change: impl FnOnce(&mut Readers)) {
         self.readers.send_modify(change);
+    }
+
+    /// A node no longer reads; it may come back for what it misses.
+    pub(super) fn node_left(&self, now: Instant) {
+        self.state.lock().nodes_until = Some(now + limits::REJOIN_MAX);
     }
 
     pub(super) fn is_unused(&self) -> bool {
@@ -478,6 +486,13 @@ impl Stream {
         if headers_changed {
             state.tapes.iter_mut().for_each(|tape| tape.headers = None);
         }
+        if frame.is_key() {
+            let until = *state
+                .nodes_until
+                .get_or_insert_with(|| now + limits::REJOIN_MAX);
+            let nodes_expected = now < until || self.readers.borrow().nodes > 0;
+            state.backlog.keep_past(nodes_expected);
+        }
         let seq = state.next_seq;
         state.next_seq += 1;
         if state.backlog.push(seq, &frame, &state.headers) {
@@ -540,6 +555,7 @@ impl State {
         self.awaits_key = true;
         self.carries = Carries::default();
         self.backlog.clear();
+        self.nodes_until = None;
         self.trim_tapes();
     }
 
@@ -830,6 +846,31 @@ mod tests {
         let again = stream.attach(&FRAMES, 0);
         assert_eq!(again.pieces.len(), limits::INBOX_PIECES_MAX + 2);
         assert!(again.pieces.first().is_some_and(Piece::is_key));
+    }
+
+    #[test]
+    fn gops_that_are_over_are_kept_while_a_node_may_come_back_for_them() {
+        let began = Instant::now();
+        let stream = stream();
+        let number = claim(&stream);
+        let mut seconds = 0;
+        let mut kept = |frames_before: &str| {
+            for frame in frames(frames_before) {
+                let now = began + Duration::from_secs(seconds);
+                let published = stream.publish(number, frame, now, &mut None);
+                published.expect("the publisher is in office");
+                seconds += 1;
+            }
+            stream.missed(u64::MAX, Duration::from_secs(60)).len()
+        };
+        assert_eq!(kept("v k1@0 p1 k2@2000"), 4, "who begins may be waited for");
+        assert_eq!(kept("p k3@4000"), 2, "nobody has come");
+        stream.count_readers(|readers| readers.nodes = 1);
+        assert_eq!(kept("p k4@6000"), 4, "a node reads");
+        stream.count_readers(|readers| readers.nodes = 0);
+        stream.node_left(began + Duration::from_secs(7));
+        assert_eq!(kept("p k5@8000"), 6, "it may come back");
+        assert_eq!(kept("p k6@10000 p"), 3, "it will not any more");
     }
 
     #[test]
