@@ -28,7 +28,8 @@ pub struct Heard {
 }
 
 impl Heard {
-    pub(crate) fn new(kind: Kind, timestamp: u32, body: &Bytes, at: Instant) -> Self {
+    /// A frame with this FLV tag body, as it is heard, or sent, at `at`.
+    pub fn new(kind: Kind, timestamp: u32, body: &Bytes, at: Instant) -> Self {
         let mut hasher = DefaultHasher::new();
         hasher.write(body);
         let role = Header::read(kind, body).map_or(Role::Other, |header| header.role);

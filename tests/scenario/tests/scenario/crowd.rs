@@ -41,7 +41,7 @@ impl Nodes {
     /// four at the edge. Returns when all have begun and heard some of the stream together.
     async fn crowd(&self) -> Result<(Vec<Player>, Vec<Player>)> {
         let seed = seed();
-        println!("WEIR_SEED={seed}");
+        println!("WEIR_SCENARIO_SEED={seed}");
         let mut random = fastrand::Rng::with_seed(seed);
         let mut moments: Vec<Duration> =
             (0..PLAYERS).map(|_| JOINS.mul_f64(random.f64())).collect();

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! An origin, an edge and a controller run; an encoder publishes, players watch, operators ask. Then
-//! each listener is besieged by foes. `WEIR_SEED` makes them say the same again; when each word
+//! each listener is besieged by foes. `WEIR_SCENARIO_SEED` makes them say the same again; when each word
 //! arrives is the machine's.
 //!
 //! * [`siege`]: how many, how often, and what they may cost by the documented limits.
@@ -64,7 +64,10 @@ const LOG_LINES_SHOWN: usize = 30;
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_input_crashes_nothing_and_disturbs_nobody() -> Result<()> {
     let (seed, length) = (seed(), siege_length()?);
-    println!("WEIR_SEED={seed} WEIR_HOSTILE_SECONDS={}", length.as_secs());
+    println!(
+        "WEIR_SCENARIO_SEED={seed} WEIR_HOSTILE_SECONDS={}",
+        length.as_secs()
+    );
     raise_descriptor_limit()?;
     let mut ground = Ground::start().await?;
     let endured = ground.endure(seed, length).await;

@@ -83,7 +83,7 @@ pub(crate) fn ensure_follows(witness: &[Heard], heard: &[Heard]) -> Result<()> {
 
 /// From the environment, to see a run again; else another one each time.
 pub(crate) fn seed() -> u64 {
-    let given = std::env::var("WEIR_SEED")
+    let given = std::env::var("WEIR_SCENARIO_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok());
     given.unwrap_or_else(|| fastrand::u64(..))

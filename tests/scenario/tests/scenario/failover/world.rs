@@ -10,6 +10,7 @@ use harness::{
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
+    ops::Range,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -55,7 +56,7 @@ impl World {
             edges.push(Program::edge(node(format!("edge-{number}"))).await?);
         }
         let seed = witness::seed();
-        eprintln!("WEIR_SEED={seed}");
+        eprintln!("WEIR_SCENARIO_SEED={seed}");
         let mut world = Self {
             controller,
             origins,
@@ -72,24 +73,45 @@ impl World {
             let streaming = Streaming::start(&url, Clip::demo()?, 0).await?;
             world.streamings.push((path, streaming));
         }
+        world.seat(streams, players).await?;
+        Ok(world)
+    }
+
+    /// Players of `live/s0` and so on, half at each edge, half over each protocol; returns when all of
+    /// them have heard some of it.
+    pub(super) async fn seat(&mut self, streams: usize, players: usize) -> Result<()> {
         for number in 0..players {
             let path = format!("live/s{}", number % streams);
-            let edge = &world.edges[1 + number / streams % 2];
+            let edge = &self.edges[1 + number / streams % 2];
             let url = match number / streams / 2 % 2 {
                 0 => edge.rtmp_url(&path),
                 _ => edge.flv_url(&path),
             };
-            world.players.push((path, Player::start(url)));
+            self.players.push((path, Player::start(url)));
         }
-        for (_, player) in &world.players {
+        for (_, player) in &self.players {
             player.hears_more(30, SOON).await?;
         }
-        Ok(world)
+        Ok(())
+    }
+
+    /// The players of a stream.
+    pub(super) fn players_of(&self, path: &str) -> impl Iterator<Item = &Player> {
+        let of = self
+            .players
+            .iter()
+            .filter(move |(played, _)| played == path);
+        of.map(|(_, player)| player)
     }
 
     /// Until some moment of a GOP, by the seed.
     pub(super) async fn wait_a_while(&mut self) {
-        let millis = self.random.u64(500..3_000);
+        self.wait(500..3_000).await;
+    }
+
+    /// For some time within this range of milliseconds, by the seed.
+    pub(super) async fn wait(&mut self, millis: Range<u64>) {
+        let millis = self.random.u64(millis);
         tokio::time::sleep(Duration::from_millis(millis)).await;
     }
 
@@ -177,8 +199,7 @@ impl World {
     fn every_frame(&self) -> Result<()> {
         for (path, streaming) in &self.streamings {
             ensure!(streaming.is_running(), "the encoder of {path} was cut off");
-            let heard = self.players.iter().filter(|(played, _)| played == path);
-            for (_, player) in heard {
+            for player in self.players_of(path) {
                 let what = || player.url().to_owned();
                 ensure!(player.end().is_none(), "{}: {:?}", what(), player.end());
                 let frames = player.frames();
@@ -195,7 +216,7 @@ impl World {
     }
 
     /// What the nodes have said of their streams, for who looks for a fault.
-    fn logs(&self) -> String {
+    pub(super) fn logs(&self) -> String {
         let nodes = self.origins.iter().chain(&self.edges);
         let lines = nodes.map(|node| {
             let name = node.config()["cluster"]["node"].to_string();
