@@ -627,7 +627,12 @@ impl Tape {
         kept_from: Option<u64>,
         local: &mut Option<&mut Local>,
     ) -> Option<Option<Bytes>> {
-        if !self.inboxes.iter().any(Inbox::is_open) {
+        // Whether the publisher's own shard still reads is asked where a player might start, not for each
+        // frame: the answer lies in memory that nothing else here needs.
+        let own = local.as_ref().map(|local| local.shard);
+        let still_reads =
+            |inbox: &Inbox| (start.is_none() && own == Some(inbox.shard)) || inbox.is_open();
+        if !self.inboxes.iter().any(still_reads) {
             return None;
         }
         let (mut piece, body) = self.piece(seq, frame, start);
@@ -636,7 +641,7 @@ impl Tape {
         self.inboxes.retain(|inbox| match local {
             Some(local) if local.shard == inbox.shard => {
                 local.pieces.push((format, piece.clone()));
-                inbox.is_open()
+                still_reads(inbox)
             }
             // A shard whose inbox is full is let go: it sees its inbox closed and attaches again.
             _ => inbox.pieces.try_send(piece.clone()).is_ok(),

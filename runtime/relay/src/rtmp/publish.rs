@@ -5,16 +5,20 @@ use crate::{
     hub::{Epoch, PublisherInfo, PublisherKind, Superseded},
     limits,
     local::LocalPublisher,
-    net,
+    net, settings,
 };
 use media::{Frame, MediaTime, StreamPath};
 use rtmp::{Media, Status, server::Event, status::code};
 use service::Throttle;
 use std::{
+    cell::Cell,
+    future::poll_fn,
+    mem,
     ops::ControlFlow,
     pin::Pin,
     rc::Rc,
     sync::Arc,
+    task::{Poll, ready},
     time::{Duration, Instant, SystemTime},
 };
 use tokio::{
@@ -76,17 +80,18 @@ pub(super) async fn publish(
 }
 
 async fn receive(connection: &mut Connection, mut publisher: LocalPublisher) -> Result<(), Ended> {
-    let settings = connection.settings.clone();
-    let mut patience = settings.publish.first_media_timeout.get();
-    let mut last_heard = None;
-    let silent = time::sleep(patience);
-    tokio::pin!(silent);
-    let superseded = publisher.superseded();
-    tokio::pin!(superseded);
-    let mut gulps = Gulps::new(&connection.socket);
+    let patience = Patience::new(&connection.settings.publish);
     let closing = connection.shard.closing().clone();
-    let closed = closing.cancelled();
-    tokio::pin!(closed);
+    let superseded = publisher.superseded();
+    let over = async {
+        tokio::select! {
+            ended = patience.runs_out() => ended,
+            () = superseded => Ended::TakenOver,
+            () = closing.cancelled() => Ended::Closing,
+        }
+    };
+    tokio::pin!(over);
+    let mut gulps = Gulps::new(&connection.socket);
     loop {
         let mut heard = false;
         while let Some(event) = connection.session.poll() {
@@ -95,27 +100,76 @@ async fn receive(connection: &mut Connection, mut publisher: LocalPublisher) -> 
                 ControlFlow::Break(()) => return Ok(()),
             }
         }
+        // Straight after a frame nothing of `over` can be but the shard's closing: the hub has just taken
+        // the frame, and the timer lies ahead. Each of the three would cost memory that is not in the cache.
+        let mut goes_on = false;
         if heard {
             publisher.flush();
-            let now = time::Instant::now();
-            if last_heard.replace(now).is_none() {
-                patience = settings.publish.timeout.get();
-                silent.as_mut().reset(now + patience);
-            }
+            goes_on = patience.heard(time::Instant::now()) && !closing.is_cancelled();
         }
         publisher.gathers(gulps.keep_pace(connection.shard.pace().window()));
         tokio::select! {
             biased;
             turned = connection.turn() => turned?,
             () = gulps.due() => connection.read_unasked()?,
-            () = &mut silent => match last_heard {
-                // The timer is not set again for each frame; so it looks whether one has come since.
-                Some(heard) if heard.elapsed() < patience => silent.as_mut().reset(heard + patience),
-                _ => return Err(Ended::PublisherSilent(patience)),
-            },
-            () = &mut superseded => return Err(Ended::TakenOver),
-            () = &mut closed => return Err(Ended::Closing),
+            // When woken again in this wait, it may be by one of them.
+            ended = poll_fn(|context| match mem::take(&mut goes_on) {
+                true => Poll::Pending,
+                false => over.as_mut().poll(context),
+            }) => return Err(ended),
         }
+    }
+}
+
+/// How long a publisher may be silent. The timer is not set again for each frame: when it has run down it
+/// looks whether one has come since.
+struct Patience {
+    first: Duration,
+    then: Duration,
+    last_heard: Cell<Option<time::Instant>>,
+    /// When the timer runs down; `None` before it is set.
+    runs_down: Cell<Option<time::Instant>>,
+}
+
+impl Patience {
+    fn new(settings: &settings::Publish) -> Self {
+        Self {
+            first: settings.first_media_timeout.get(),
+            then: settings.timeout.get(),
+            last_heard: Cell::default(),
+            runs_down: Cell::default(),
+        }
+    }
+
+    /// Media came at `now`; answers whether the timer is set and will wake the task later.
+    fn heard(&self, now: time::Instant) -> bool {
+        let is_first = self.last_heard.replace(Some(now)).is_none();
+        // The timer was set with another patience.
+        !is_first && self.runs_down.get().is_some_and(|at| now < at)
+    }
+
+    async fn runs_out(&self) -> Ended {
+        let began = time::Instant::now();
+        let timer = time::sleep(self.first);
+        tokio::pin!(timer);
+        poll_fn(|context| {
+            loop {
+                let (since, patience) = match self.last_heard.get() {
+                    Some(heard) => (heard, self.then),
+                    None => (began, self.first),
+                };
+                let runs_out = since + patience;
+                if timer.is_elapsed() || runs_out < timer.deadline() {
+                    timer.as_mut().reset(runs_out);
+                }
+                self.runs_down.set(Some(timer.deadline()));
+                ready!(timer.as_mut().poll(context));
+                if timer.deadline() == runs_out {
+                    return Poll::Ready(Ended::PublisherSilent(patience));
+                }
+            }
+        })
+        .await
     }
 }
 
