@@ -168,3 +168,60 @@ async fn send(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod own {
+    use super::*;
+
+    /// What a connection sent: a key frame first, then others.
+    fn line(number: usize) -> Vec<Heard> {
+        let frame = |place: u8| {
+            let body = Bytes::from(vec![
+                if place == 0 { 0x17 } else { 0x27 },
+                1,
+                0,
+                0,
+                0,
+                number as u8,
+                place,
+            ]);
+            Heard::new(
+                media::Kind::Video,
+                u32::from(place) * 40,
+                &body,
+                Instant::now(),
+            )
+        };
+        (0..10).map(frame).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_old_lost_twice_or_at_another_time_is_found_out() {
+        let lines = (0..2).map(|number| Line {
+            came: Instant::now(),
+            sent: Arc::new(Mutex::new(line(number))),
+            task: tokio::spawn(async {}),
+        });
+        let encoder = Encoder {
+            lines: lines.collect(),
+        };
+        // The old connection's last frames may be lost with its origin.
+        let heard = [&line(0)[..7], &line(1)].concat();
+        encoder
+            .ensure_heard(&heard)
+            .expect("each from its first on");
+        let broken: [fn(&mut Vec<Heard>); 6] = [
+            |heard| heard.truncate(7),
+            |heard| heard.insert(9, line(0)[7]),
+            |heard| heard.insert(9, heard[8]),
+            |heard| _ = heard.remove(7),
+            |heard| _ = heard.remove(12),
+            |heard| heard[12].timestamp += 1,
+        ];
+        for (case, damage) in broken.iter().enumerate() {
+            let mut heard = heard.clone();
+            damage(&mut heard);
+            assert!(encoder.ensure_heard(&heard).is_err(), "case {case}");
+        }
+    }
+}

@@ -176,9 +176,11 @@ impl World {
             .collect();
         ensure!(!players.is_empty(), "nobody plays {affected:?}");
         tokio::time::sleep_until((fault + WATCHED).into()).await;
+        // All together: one after the other takes as long as a fault does.
+        let heard: Vec<usize> = players.iter().map(|player| player.frame_count()).collect();
         let mut gaps = Vec::new();
-        for player in players {
-            player.hears_more(5, SOON).await?;
+        for (player, heard) in players.into_iter().zip(heard) {
+            player.hears(heard + 5, SOON).await?;
             let frames = player.frames();
             let before = frames.iter().rposition(|frame| frame.at <= fault);
             let since = &frames[before.context("it had heard nothing before")?..];
