@@ -11,14 +11,18 @@
 mod backlog;
 mod fence;
 pub(crate) mod headers;
+mod publisher;
 mod splice;
 pub mod stats;
 mod stream;
+mod tapes;
 mod timeline;
 
 pub use fence::{Epoch, Outdated};
-pub(crate) use stream::{Attached, Carries, Local};
-pub use stream::{PassedOn, Publisher, PublisherInfo, PublisherKind, Readers, Stream, Superseded};
+pub use publisher::{PassedOn, Publisher, PublisherInfo, PublisherKind, Readers, Superseded};
+pub(crate) use stream::Carries;
+pub use stream::Stream;
+pub(crate) use tapes::{Attached, Local};
 
 use self::stats::TotalsNow;
 use media::StreamPath;

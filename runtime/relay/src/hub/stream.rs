@@ -5,29 +5,21 @@
 //! no frame twice, none missing.
 
 use super::{
-    Observer,
     backlog::Backlog,
     fence::{self, Epoch, Outdated},
     headers::Headers,
+    publisher::{PublisherInfo, Readers, Superseded},
     splice::{Record, Splice, Verdict},
     stats::Totals,
+    tapes::{Attached, Local, Tapes},
     timeline::{Placed, Timeline},
 };
-use crate::{
-    limits,
-    tape::{Format, Piece, Writer},
-};
-use bytes::Bytes;
+use crate::{limits, tape::Format};
 use media::{Frame, Kind, MediaTime, Role, StreamPath};
 use parking_lot::Mutex;
 use service::Throttle;
-use std::{
-    collections::VecDeque,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
-use tokio::sync::{mpsc, watch};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// One line a second about clocks that jump: a broken encoder's does with every frame.
@@ -40,71 +32,6 @@ pub struct Stream {
     online: watch::Sender<bool>,
     readers: watch::Sender<Readers>,
     totals: Totals,
-}
-
-/// How many read a stream on this node.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Readers {
-    /// Programs that play it.
-    pub players: u32,
-    /// Other nodes that pull it for players of their own.
-    pub nodes: u32,
-    /// Everybody: players, nodes, and this node's own forwards and recorders.
-    pub all: u32,
-}
-
-impl Readers {
-    /// Whether somebody plays it, here or behind another node.
-    pub fn play(&self) -> bool {
-        self.players > 0 || self.nodes > 0
-    }
-}
-
-/// Who publishes a stream, for logs, reports and the rule about second publishers.
-#[derive(Debug, Clone)]
-pub struct PublisherInfo {
-    /// The far end.
-    pub peer: Option<SocketAddr>,
-    /// Whence the media comes.
-    pub origin: PublisherKind,
-    /// The upstream that a pull takes it from, as it is called in logs and reports.
-    pub upstream: Option<Arc<str>>,
-    /// When it began, by the wall clock.
-    pub since: SystemTime,
-    /// It says that another, at another node, sends the same.
-    pub backup: bool,
-    /// The node of ours that passes it on; `None` for an encoder, and for what we pull.
-    pub passed_on: Option<Arc<PassedOn>>,
-    /// At which epoch this node owns the stream, or pulled it; rises while it lasts.
-    pub epoch: Epoch,
-}
-
-/// How a node of ours passes a stream on to this one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PassedOn {
-    /// The node, if it pushes what was published to it; empty if it forwards a copy.
-    pub node: Arc<str>,
-    /// Greater with each connection that the node begins for this stream: the later one is where the
-    /// stream goes on.
-    pub turn: u64,
-    /// The newest epoch that the node knew when it began.
-    pub epoch: Epoch,
-}
-
-/// Whence a stream's media comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PublisherKind {
-    /// An encoder, or another node's forward, publishes to us.
-    Publish,
-    /// We pull it from upstream.
-    Pull,
-}
-
-impl PublisherKind {
-    /// Whether another of this kind may go on with the same frames: then it is spliced by content.
-    fn goes_on(self) -> bool {
-        self == Self::Pull
-    }
 }
 
 #[derive(Default)]
@@ -125,7 +52,7 @@ struct State {
     /// Until when a node may come for what it missed, though none reads: the publisher has begun, or a
     /// node has left, not long ago.
     nodes_until: Option<Instant>,
-    tapes: Vec<Tape>,
+    tapes: Tapes,
 }
 
 /// What the publisher has sent so far.
@@ -139,53 +66,6 @@ struct Current {
     number: u64,
     info: PublisherInfo,
     superseded: CancellationToken,
-}
-
-/// One wire format of the stream, while a shard reads it.
-struct Tape {
-    format: &'static Format,
-    writer: Box<dyn Writer>,
-    /// The headers that hold now in this format, once a player could start.
-    headers: Option<Arc<[Piece]>>,
-    /// The backlog in this format.
-    pieces: VecDeque<Piece>,
-    inboxes: Vec<Inbox>,
-}
-
-/// A shard that reads a tape.
-struct Inbox {
-    shard: usize,
-    pieces: mpsc::Sender<Piece>,
-}
-
-/// What a frame has become for the shard that it was published from: there it needs no inbox, and wakes
-/// nobody who would only pass it on.
-pub(crate) struct Local {
-    shard: usize,
-    /// The frames come several at once, gathered by who publishes.
-    pub(crate) gathered: bool,
-    pub(crate) pieces: Vec<(&'static Format, Piece)>,
-}
-
-impl Local {
-    pub(crate) fn new(shard: usize) -> Self {
-        Self {
-            shard,
-            gathered: false,
-            pieces: Vec::new(),
-        }
-    }
-}
-
-/// What a shard gets when it begins to read a tape.
-pub(crate) struct Attached {
-    /// From the last key frame on.
-    pub(crate) pieces: Vec<Piece>,
-    /// The number of the first piece that will come by `inbox`.
-    pub(crate) next_seq: u64,
-    /// Everything after `pieces` that is not published from the shard itself. Closed by the stream when it
-    /// overflows: attach again.
-    pub(crate) inbox: mpsc::Receiver<Piece>,
 }
 
 impl Stream {
@@ -264,27 +144,10 @@ impl Stream {
 
     /// Begins to read in `format` on `shard`: everything since the last key frame, and all that follows.
     pub(crate) fn attach(&self, format: &'static Format, shard: usize) -> Attached {
-        let (sender, inbox) = mpsc::channel(limits::INBOX_PIECES_MAX);
         let state = &mut *self.state.lock();
-        let at = match state.tapes.iter().position(|tape| tape.format == format) {
-            Some(at) => at,
-            None => {
-                state.tapes.push(Tape::begin(format, &state.backlog));
-                state.tapes.len() - 1
-            }
-        };
-        let tape = &mut state.tapes[at];
-        // Where nothing is published for a while, only here are those dropped who have left.
-        tape.inboxes.retain(Inbox::is_open);
-        tape.inboxes.push(Inbox {
-            shard,
-            pieces: sender,
-        });
-        Attached {
-            pieces: tape.pieces.iter().cloned().collect(),
-            next_seq: state.next_seq,
-            inbox,
-        }
+        state
+            .tapes
+            .attach(format, shard, &state.backlog, state.next_seq)
     }
 
     pub(super) fn count_readers(&self, change: impl FnOnce(&mut Readers)) {
@@ -352,7 +215,7 @@ impl Stream {
     }
 
     /// Ends publisher `number`, unless another has taken over. Returns whether it did.
-    fn release(&self, number: u64) -> bool {
+    pub(super) fn release(&self, number: u64) -> bool {
         let mut state = self.state.lock();
         if state
             .publisher
@@ -372,7 +235,7 @@ impl Stream {
 
     /// Takes `frame` in from publisher `number` and hands it to every reading shard, to that of `local`
     /// through it.
-    fn publish(
+    pub(super) fn publish(
         &self,
         number: u64,
         frame: Frame,
@@ -484,7 +347,7 @@ impl Stream {
             state.headers.settle()
         };
         if headers_changed {
-            state.tapes.iter_mut().for_each(|tape| tape.headers = None);
+            state.tapes.headers_changed();
         }
         if frame.is_key() {
             let until = *state
@@ -505,19 +368,8 @@ impl Stream {
         let kept_from = state.backlog.first_seq();
         let may_start = state.backlog.may_start(&frame);
         let start = may_start.then_some(&state.headers);
-        let mut shared = false;
-        state.tapes.retain_mut(|tape| {
-            let Some(body) = tape.write(seq, &frame, start, kept_from, local) else {
-                return false;
-            };
-            if let Some(body) = body {
-                frame.body = body;
-                shared = true;
-            }
-            true
-        });
-        if shared {
-            state.backlog.share(seq, frame.body);
+        if let Some(body) = state.tapes.write(seq, &frame, start, kept_from, local) {
+            state.backlog.share(seq, body);
         }
     }
 
@@ -560,170 +412,7 @@ impl State {
     }
 
     fn trim_tapes(&mut self) {
-        let kept_from = self.backlog.first_seq();
-        self.tapes.iter_mut().for_each(|tape| tape.trim(kept_from));
-    }
-}
-
-impl Tape {
-    fn begin(format: &'static Format, backlog: &Backlog) -> Self {
-        let mut tape = Self {
-            format,
-            writer: (format.writer)(),
-            headers: None,
-            pieces: VecDeque::new(),
-            inboxes: Vec::new(),
-        };
-        let mut headers = backlog.headers().clone();
-        for (seq, frame) in backlog.frames() {
-            if frame.is_header() {
-                headers.keep(frame);
-                tape.headers = None;
-            }
-            let start = backlog.may_start(frame).then_some(&headers);
-            let (piece, _body) = tape.piece(seq, frame, start);
-            tape.pieces.push_back(piece);
-        }
-        tape.headers = None;
-        tape
-    }
-
-    /// `frame` in this format, and its body there; `start` are the headers, where a player may start at it.
-    fn piece(
-        &mut self,
-        seq: u64,
-        frame: &Frame,
-        start: Option<&Headers>,
-    ) -> (Piece, Option<Bytes>) {
-        let writer = self.writer.as_mut();
-        let start = start.map(|headers| {
-            let written = self.headers.get_or_insert_with(|| {
-                let headers = headers.iter();
-                // Copied: they stay long, and must not keep a block of the arena.
-                headers
-                    .map(|header| {
-                        let bytes = Bytes::copy_from_slice(&writer.write(header).bytes);
-                        Piece::new(0, header, bytes)
-                    })
-                    .collect()
-            });
-            written.clone()
-        });
-        let written = self.writer.write(frame);
-        let piece = Piece {
-            start,
-            ..Piece::new(seq, frame, written.bytes)
-        };
-        (piece, written.body)
-    }
-
-    /// Writes `frame` for every reading shard, and answers with its body as it stands here; `None` when
-    /// none reads any more.
-    fn write(
-        &mut self,
-        seq: u64,
-        frame: &Frame,
-        start: Option<&Headers>,
-        kept_from: Option<u64>,
-        local: &mut Option<&mut Local>,
-    ) -> Option<Option<Bytes>> {
-        // Whether the publisher's own shard still reads is asked where a player might start, not for each
-        // frame: the answer lies in memory that nothing else here needs.
-        let own = local.as_ref().map(|local| local.shard);
-        let still_reads =
-            |inbox: &Inbox| (start.is_none() && own == Some(inbox.shard)) || inbox.is_open();
-        if !self.inboxes.iter().any(still_reads) {
-            return None;
-        }
-        let (mut piece, body) = self.piece(seq, frame, start);
-        piece.gathered = local.as_ref().is_some_and(|local| local.gathered);
-        let format = self.format;
-        self.inboxes.retain(|inbox| match local {
-            Some(local) if local.shard == inbox.shard => {
-                local.pieces.push((format, piece.clone()));
-                still_reads(inbox)
-            }
-            // A shard whose inbox is full is let go: it sees its inbox closed and attaches again.
-            _ => inbox.pieces.try_send(piece.clone()).is_ok(),
-        });
-        self.pieces.push_back(piece);
-        self.trim(kept_from);
-        Some(body)
-    }
-
-    fn trim(&mut self, kept_from: Option<u64>) {
-        match kept_from {
-            None => self.pieces.clear(),
-            Some(first) => {
-                while self.pieces.front().is_some_and(|piece| piece.seq < first) {
-                    self.pieces.pop_front();
-                }
-            }
-        }
-    }
-}
-
-impl Inbox {
-    fn is_open(&self) -> bool {
-        !self.pieces.is_closed()
-    }
-}
-
-/// Another publisher has taken the stream over; this one must stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("another publisher has taken the stream over")]
-pub struct Superseded;
-
-/// Write handle of a stream; the stream goes offline when it is dropped.
-pub struct Publisher {
-    pub(super) hub: Arc<super::Hub>,
-    pub(super) stream: Arc<Stream>,
-    pub(super) number: u64,
-    pub(super) superseded: CancellationToken,
-}
-
-impl Publisher {
-    /// The stream that it writes.
-    pub fn stream(&self) -> &Arc<Stream> {
-        &self.stream
-    }
-
-    /// Hands one frame, stamped with the publisher's own time, to everybody who reads.
-    ///
-    /// # Errors
-    /// Once another publisher has taken over.
-    pub fn publish(&self, frame: Frame, now: Instant) -> Result<(), Superseded> {
-        self.stream.publish(self.number, frame, now, &mut None)
-    }
-
-    /// The same from a shard, whose own share is left in `local`.
-    ///
-    /// # Errors
-    /// Once another publisher has taken over.
-    pub(crate) fn publish_beside(
-        &self,
-        frame: Frame,
-        now: Instant,
-        local: &mut Local,
-    ) -> Result<(), Superseded> {
-        self.stream
-            .publish(self.number, frame, now, &mut Some(local))
-    }
-
-    /// Resolves when another publisher has taken over.
-    pub fn superseded(&self) -> impl Future<Output = ()> + use<> {
-        self.superseded.clone().cancelled_owned()
-    }
-}
-
-impl Drop for Publisher {
-    fn drop(&mut self) {
-        if self.stream.release(self.number) {
-            for observer in self.hub.observers() {
-                Observer::unpublished(observer.as_ref(), &self.stream);
-            }
-        }
-        self.hub.forget_if_unused(&self.stream);
+        self.tapes.trim(self.backlog.first_seq());
     }
 }
 
@@ -732,8 +421,11 @@ mod tests {
     use super::*;
     use crate::{
         frames::{frames, tape},
-        tape::FRAMES,
+        hub::PublisherKind,
+        tape::{FRAMES, Piece},
     };
+    use std::{sync::Arc, time::SystemTime};
+    use tokio::sync::mpsc;
 
     fn stream() -> Stream {
         Stream::new(StreamPath::new("v", "live", "a").expect("a path"))
@@ -886,9 +578,9 @@ mod tests {
         for _ in 0..10 {
             drop(stream.attach(&FRAMES, 0));
         }
-        assert_eq!(stream.state.lock().tapes[0].inboxes.len(), 1);
+        assert_eq!(stream.state.lock().tapes.inboxes(), 1);
         publish(&stream, number, "p1");
-        assert!(stream.state.lock().tapes.is_empty(), "nobody reads");
+        assert!(stream.state.lock().tapes.inboxes() == 0, "nobody reads");
     }
 
     #[test]
