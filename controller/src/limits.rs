@@ -93,6 +93,10 @@ pub const STORE_ASKED_EVERY: Duration = Duration::from_secs(2);
 /// How long it may take for that: far more than a disk's or an election's pause.
 pub const STORE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long after a watch began anew the store is listed once more, to see whether it has lost its history:
+/// longer than an answer of the store may be on its way.
+pub const HISTORY_ASKED_AFTER: Duration = Duration::from_secs(10);
+
 /// How often a store that is away is complained of: often enough to be found, in an outage of hours.
 pub const AWAY_SAID_EVERY: Duration = Duration::from_secs(10);
 

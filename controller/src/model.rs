@@ -42,7 +42,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 use tokio::sync::{Notify, watch};
@@ -68,6 +68,8 @@ pub struct Model {
     freeze: watch::Sender<Option<Freeze>>,
     /// The greatest revision of the store that was heard of.
     revision: AtomicU64,
+    /// The store is known to have lost its history, and was not listed since.
+    history_lost: AtomicBool,
 }
 
 struct State {
@@ -108,6 +110,7 @@ impl Model {
             leader: watch::Sender::new(None),
             freeze: watch::Sender::new(None),
             revision: AtomicU64::new(0),
+            history_lost: AtomicBool::new(false),
         }
     }
 
@@ -287,10 +290,16 @@ impl Model {
         });
     }
 
-    /// The store was at this revision. `true` if it has been at a later one: it has lost its history.
+    /// The store was listed at this revision. `true` if it has been at a later one, or was found to have
+    /// lost its history in another way.
     pub fn was_later(&self, revision: Revision) -> bool {
         let before = self.revision.swap(revision.0, Relaxed);
-        before > revision.0
+        self.history_lost.swap(false, Relaxed) || before > revision.0
+    }
+
+    /// Whatever the store says next, it has lost its history.
+    pub fn history_is_lost(&self) {
+        self.history_lost.store(true, Relaxed);
     }
 
     /// The store is at this revision, or at a later one that we know.

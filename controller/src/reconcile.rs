@@ -6,6 +6,8 @@
 //! on, and that its writer is still elected. A store that fails is tried again for as
 //! long as it takes: the streams stay unsettled, nodes go on with what they know.
 
+pub mod history;
+
 use crate::{
     limits::{AWAY_SAID_EVERY, STORE_RETRY, SWEEP_INTERVAL, WRITES_PER_TRANSACTION_MAX},
     metrics::{CHANGES, COMMIT_SECONDS, COMMITS},
@@ -20,7 +22,7 @@ use crate::{
     program::now,
     replica::{Standing, standing},
     store::{
-        Change, Entry, Expect, Listing, Outcome, Revision, Store, StoreError, Transaction, Write,
+        Change, Entry, Expect, Outcome, Revision, Store, StoreError, Transaction, Write,
         keys::{self, Freeze, Record, Subject},
     },
 };
@@ -345,7 +347,7 @@ pub fn learn(model: &Model, change: &Change, now: Now) {
     match change {
         Change::Init(listing) => {
             let was_later = model.was_later(listing.revision);
-            if was_later || model.read(|inventory| contradicts(inventory, listing)) {
+            if was_later || model.read(|inventory| history::contradicts(inventory, listing)) {
                 tracing::error!(revision = %listing.revision, "the store has lost its history: it is \
                     empty, or an old copy; what nodes report is stored again");
                 model.board(now, Inventory::history_lost);
@@ -366,17 +368,6 @@ pub fn learn(model: &Model, change: &Change, now: Now) {
             delete(key, *revision, model, now);
         }
     }
-}
-
-/// Whether a listing cannot follow what is known: an entry is older in it than we know, although it is
-/// younger than that knowledge. So a store that has lost its history is also recognised after others
-/// have written more to it than was lost.
-fn contradicts(inventory: &Inventory, listing: &Listing) -> bool {
-    listing.entries.iter().any(|entry| {
-        let subject = keys::subject(&entry.key).ok();
-        let known = subject.and_then(|subject| inventory.known_at(&subject));
-        known.is_some_and(|known| entry.revision < known && known <= listing.revision)
-    })
 }
 
 fn keep(kept: &mut Kept, key: &str) {

@@ -418,6 +418,15 @@ impl Inventory {
         let epoch = placement
             .as_ref()
             .map_or(Epoch::NONE, |placement| placement.epoch);
+        if let Some(before) = &before
+            && placement.is_some()
+            && before.epoch > epoch
+        {
+            // Epochs never fall, unless the store came back from an old copy.
+            let seen = self.seen.entry(path.clone()).or_default();
+            *seen = before.epoch.max(*seen);
+            self.post_seen(path.clone());
+        }
         if self.seen.get(path).is_some_and(|seen| *seen <= epoch) {
             self.seen.remove(path);
             self.post_seen(path.clone());

@@ -15,7 +15,8 @@ use crate::{
         events::New,
         inventory::{Health, Inventory},
     },
-    reconcile, replica,
+    reconcile::{self, history},
+    replica,
     restart::{self, Hands, Supervisor},
     store::{Change, Store, StoreError, Watch, keys},
 };
@@ -159,8 +160,11 @@ impl Knowing {
         let shared = || (Arc::clone(&model), Arc::clone(&store), parts.cancel.clone());
         let mut duties = Vec::new();
         let mut duty = |name, work| duties.push(Duty { name, work });
-        let (to, _, until) = shared();
-        duty("watch", Box::pin(follow(to, watch, until)) as Pin<Box<_>>);
+        let (to, at, until) = shared();
+        duty(
+            "watch",
+            Box::pin(follow(to, at, watch, until)) as Pin<Box<_>>,
+        );
         if let Some(run) = model.read(Inventory::run) {
             model.board(now(), |inventory| inventory.share(run, name));
             let (to, at, until) = shared();
@@ -215,14 +219,31 @@ async fn first(watch: &mut dyn Watch) -> Result<Change, StoreError> {
 }
 
 /// Brings the store's changes into the model. While the store is away the model stays as it is.
-async fn follow(model: Arc<Model>, mut watch: Box<dyn Watch>, cancel: CancellationToken) {
+async fn follow(
+    model: Arc<Model>,
+    store: Arc<dyn Store>,
+    mut watch: Box<dyn Watch>,
+    cancel: CancellationToken,
+) {
     let mut away = false;
+    let mut doubted: Option<Pin<Box<dyn Future<Output = bool> + Send + '_>>> = None;
     gauge!(STORE_UP).set(1);
     loop {
         let change = tokio::select! {
             biased;
             () = cancel.cancelled() => return,
             change = watch.next() => change,
+            lost = async { doubted.as_mut().expect("checked").await }, if doubted.is_some() => {
+                doubted = None;
+                if lost {
+                    model.history_is_lost();
+                    match store.watch(keys::ALL).await {
+                        Ok(anew) => watch = anew,
+                        Err(error) => tracing::error!(%error, "the store cannot be watched anew"),
+                    }
+                }
+                continue;
+            }
         };
         match change {
             Ok(change) => {
@@ -231,6 +252,9 @@ async fn follow(model: Arc<Model>, mut watch: Box<dyn Watch>, cancel: Cancellati
                     tracing::info!("the store answers again");
                 }
                 reconcile::learn(&model, &change, now());
+                if matches!(change, Change::Init(_)) && store.is_shared() {
+                    doubted = Some(Box::pin(history::is_lost(&model, &*store)));
+                }
             }
             Err(error) => {
                 if !std::mem::replace(&mut away, true) {

@@ -23,11 +23,12 @@ use crate::{
         board::{Attended, Attending, Kept, Leader, Posted, Site, put, remove},
         events::New,
     },
-    store::{Revision, keys::Subject},
+    store::{Revision, keys::Record},
 };
 use api::EventKind;
 use control::{Arrival, Epoch, Identity, NodeId, Report, Role, StreamReport};
 use media::StreamPath;
+use std::collections::BTreeMap;
 
 /// Who has a dialogue with a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,17 +162,46 @@ impl Inventory {
         self.effects.leader = true;
     }
 
-    /// The revision at which an entry of the store is known.
-    pub fn known_at(&self, subject: &Subject) -> Option<Revision> {
-        let board = &self.board;
-        match subject {
-            Subject::Stream(path) => Some(self.placements.get(path)?.revision),
-            Subject::Attended(node) => Some(board.nodes.get(node)?.revision),
-            Subject::Site(node, path) => Some(board.sites.get(node)?.get(path)?.revision),
-            Subject::Seen(path) => Some(board.seen.get(path)?.revision),
-            Subject::Leader => Some(board.leader.as_ref()?.revision),
-            Subject::Node(_) | Subject::Freeze => None,
+    /// The revision at which an entry of the store is known, and whether as what it is.
+    pub fn known_as(&self, record: &Record) -> Option<(Revision, bool)> {
+        fn compare<T>(known: &Posted<T>, same: impl FnOnce(&T) -> bool) -> (Revision, bool) {
+            (known.revision, same(&known.value))
         }
+        let board = &self.board;
+        Some(match record {
+            Record::Stream(path, placement, _) => {
+                let stored = self.placements.get(path)?;
+                (stored.revision, stored.placement == *placement)
+            }
+            Record::Attended(node, value) => {
+                compare(board.nodes.get(node)?, |known| known.by == value.by)
+            }
+            Record::Site(node, value) => {
+                let sites = board.sites.get(node)?;
+                compare(sites.get(&value.report.path)?, |known| known.by == value.by)
+            }
+            Record::Seen(path, epoch) => compare(board.seen.get(path)?, |known| known == epoch),
+            Record::Leader(leader) => compare(board.leader.as_ref()?, |known| known == leader),
+            Record::Node(_) | Record::Freeze(_) => return None,
+        })
+    }
+
+    /// The greatest revision at which anything is known.
+    pub fn known_up_to(&self) -> Revision {
+        let board = &self.board;
+        let sites = board.sites.values().flat_map(BTreeMap::values);
+        let known = self.streams_known_at().map(|(_, known)| known);
+        let known = known.chain(board.nodes.values().map(|posted| posted.revision));
+        let known = known.chain(sites.map(|posted| posted.revision));
+        let known = known.chain(board.seen.values().map(|posted| posted.revision));
+        let known = known.chain(board.leader.iter().map(|posted| posted.revision));
+        known.max().unwrap_or_default()
+    }
+
+    /// All streams that the store has a placement of, and at which revision.
+    pub fn streams_known_at(&self) -> impl Iterator<Item = (&StreamPath, Revision)> {
+        let known = self.placements.iter();
+        known.map(|(path, stored)| (path, stored.revision))
     }
 
     /// A node is registered with another controller, or no longer registered at all.
