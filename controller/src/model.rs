@@ -44,6 +44,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    time::Instant,
 };
 use tokio::sync::{Notify, watch};
 
@@ -334,6 +335,11 @@ impl Model {
     /// What our entries hang on from now on.
     pub fn hang_on(&self, lease: Option<Lease>) {
         self.board(program::now(), |inventory| inventory.hang_on(lease));
+    }
+
+    /// What our entries hang on lives until then in any case, by our own clock.
+    pub fn lease_lives(&self, until: Instant) {
+        self.state.lock().inventory.lease_lives(until);
     }
 
     /// Who decides; seen as changed by each election.

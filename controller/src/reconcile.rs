@@ -460,6 +460,7 @@ fn delete(key: &str, revision: Revision, model: &Model, now: Now) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Listing;
     use crate::{
         model::{board::Leader, inventory::Timing},
         plan::{Owner, Policy},
@@ -523,6 +524,8 @@ mod tests {
         assert_eq!(init(60, owned_by("one", 50)).as_deref(), Some("one"));
         // It came back at revision 20, and is at 70 by now: no smaller than before.
         assert_eq!(init(70, owned_by("two", 30)).as_deref(), Some("two"));
+        // It came back once more, and what was written then has the number of what we know.
+        assert_eq!(init(80, owned_by("one", 30)).as_deref(), Some("one"));
     }
 
     #[tokio::test]

@@ -34,7 +34,7 @@ use crate::{
         Action, Cause, Counts, Frozen, Order, OrderError, Presence, Rules, Seen, Supervision,
     },
     program::{Parts, now},
-    replica::standing,
+    replica::{self, standing},
     store::Store,
 };
 use ::metrics::{counter, gauge};
@@ -262,6 +262,7 @@ pub(crate) async fn run(
     let mut running = Running::default();
     let mut freeze = model.freeze();
     freeze.mark_changed();
+    let mut stood = standing(model);
     loop {
         tokio::select! {
             biased;
@@ -290,10 +291,20 @@ pub(crate) async fn run(
             }
         }
         let seen = model.read(|inventory| seen(inventory, now()));
-        let restarts = supervisor.hands.kind() != DriverKind::None && standing(model).decides();
+        let stands = standing(model);
+        let restarts = supervisor.hands.kind() != DriverKind::None && stands.decides();
+        // Who has lost the store for a while, or slept, may not have heard yet that another decides.
+        let elected = matches!(stands, replica::Standing::Leads(_));
+        let doubtful = elected && !model.read(|it| it.leads_surely(now().instant));
+        let elected_anew = std::mem::replace(&mut stood, stands) != stands;
         let actions = {
             let mut supervision = supervisor.supervision.lock();
+            if elected_anew && restarts {
+                // Perhaps after another, though that was never seen.
+                supervision.begins(now().instant);
+            }
             supervision.restarts(restarts, now().instant);
+            supervision.election_is_doubtful(doubtful);
             supervision.step(&seen, now().instant)
         };
         for action in actions {

@@ -9,7 +9,10 @@ use super::inventory::Health;
 use crate::store::{Lease, Revision};
 use control::{Epoch, Identity, Incarnation, Load, NodeId, StreamReport};
 use media::StreamPath;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    time::Instant,
+};
 
 /// One dialogue of a node with one controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,8 +78,10 @@ pub struct Posted<T> {
 /// Something that the store is to have, or (`None`) no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Post {
-    /// Who a node is, if the store does not have it any more.
+    /// Who a node of ours is, if the store does not have it any more.
     Identity(Identity),
+    /// Who a node is that nobody may attend, if a store that has lost its history does not have it.
+    Orphan(Identity),
     /// A node that we attend.
     Node(NodeId, Option<Attended>, Option<Revision>),
     /// A stream on a node that we attend.
@@ -94,6 +99,8 @@ pub struct Board {
     pub(super) controller: String,
     /// What our entries are to hang on; `None` while we have none.
     pub(super) lease: Option<Lease>,
+    /// Until when that lives in any case, by our own clock.
+    pub(super) lease_lives_until: Option<Instant>,
     pub(super) nodes: BTreeMap<NodeId, Posted<Attended>>,
     pub(super) sites: BTreeMap<NodeId, BTreeMap<StreamPath, Posted<Site>>>,
     pub(super) seen: BTreeMap<StreamPath, Posted<Epoch>>,
@@ -105,6 +112,8 @@ pub struct Board {
 #[derive(Debug, Default)]
 pub(super) struct Unposted {
     pub(super) identities: BTreeSet<NodeId>,
+    /// Nodes that were known when the store lost its history, and were not found in it since.
+    pub(super) orphans: BTreeSet<NodeId>,
     pub(super) nodes: BTreeSet<NodeId>,
     pub(super) sites: BTreeMap<NodeId, BTreeSet<StreamPath>>,
     pub(super) seen: BTreeSet<StreamPath>,

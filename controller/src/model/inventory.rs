@@ -365,6 +365,7 @@ impl Inventory {
     /// The store has a node. One that is known already is known better.
     pub fn stored_node(&mut self, identity: Identity, now: Now) {
         let id = identity.node.clone();
+        self.board.unposted.orphans.remove(&id);
         if let Some(known) = self.nodes.get(&id) {
             if known.here_or_was().is_some() && known.identity.incarnation > identity.incarnation {
                 // The store came back from an old copy: whoever reads it now must not believe in that one.

@@ -180,6 +180,8 @@ pub struct Supervision {
     /// An operator has just thawed.
     thawed: bool,
     store_lost: bool,
+    /// Another controller may have been elected.
+    doubtful: bool,
     held: bool,
 }
 
@@ -215,6 +217,8 @@ struct Probing {
 struct Flight {
     since: Instant,
     from: Incarnation,
+    /// The driver has done its part. Before that it may still end a process that somebody else started.
+    driven: bool,
 }
 
 impl Supervision {
@@ -230,6 +234,7 @@ impl Supervision {
             by_operator: None,
             thawed: false,
             store_lost: false,
+            doubtful: false,
             held,
         }
     }
@@ -285,8 +290,8 @@ impl Supervision {
         }
     }
 
-    /// What a driver says of a restart. If it did its part, the restart lasts until the node
-    /// registers.
+    /// What a driver says of a restart. If it did its part, the restart lasts until the node has
+    /// registered as a new process.
     pub fn driven(
         &mut self,
         node: &NodeId,
@@ -294,9 +299,16 @@ impl Supervision {
         now: Instant,
     ) -> Option<Action> {
         let watched = self.nodes.get_mut(node)?;
-        let why = done.err()?;
-        watched.in_flight.take()?;
-        Some(watched.failed(node, &why, now))
+        match done {
+            Ok(()) => {
+                watched.in_flight.as_mut()?.driven = true;
+                None
+            }
+            Err(why) => {
+                watched.in_flight.take()?;
+                Some(watched.failed(node, &why, now))
+            }
+        }
     }
 
     /// An operator wants a node restarted, whatever it looks like.
@@ -487,7 +499,7 @@ impl Watched {
             self.not_before = None;
         }
         // Until the new process registers, the old one may still be heard.
-        let new = |flight: &mut Flight| self.seen.incarnation > flight.from;
+        let new = |flight: &mut Flight| flight.driven && self.seen.incarnation > flight.from;
         let flight = self.in_flight.take_if(new)?;
         self.alive_since = Some(now);
         Some(Action::Restarted {
@@ -517,6 +529,7 @@ impl Watched {
         self.in_flight = Some(Flight {
             since: now,
             from: self.seen.incarnation,
+            driven: false,
         });
         Order {
             node: self.seen.node.clone(),

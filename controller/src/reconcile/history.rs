@@ -9,7 +9,7 @@
 use crate::{
     limits::HISTORY_ASKED_AFTER,
     model::{Model, inventory::Inventory},
-    store::{Entry, Listing, Store, keys},
+    store::{Entry, Listing, Revision, Store, StoreError, keys},
 };
 use std::collections::HashSet;
 
@@ -26,7 +26,7 @@ pub(super) fn contradicts(inventory: &Inventory, listing: &Listing) -> bool {
 }
 
 /// At which revision an entry is known, and whether as what it is.
-fn known(inventory: &Inventory, entry: &Entry) -> Option<(crate::store::Revision, bool)> {
+fn known(inventory: &Inventory, entry: &Entry) -> Option<(Revision, bool)> {
     inventory.known_as(&keys::read(entry).ok()?)
 }
 
@@ -35,20 +35,25 @@ fn known(inventory: &Inventory, entry: &Entry) -> Option<(crate::store::Revision
 pub async fn is_lost(model: &Model, store: &dyn Store) -> bool {
     loop {
         tokio::time::sleep(HISTORY_ASKED_AFTER).await;
-        let known = model.read(Inventory::known_up_to).max(model.revision());
-        match store.list(keys::ALL).await {
-            Ok(listing) if listing.revision < known => return true,
-            Ok(listing) => {
-                let told = model.revision();
-                return model.read(|inventory| {
-                    contradicts(inventory, &listing)
-                        || told >= listing.revision && lacks(inventory, &listing)
-                });
-            }
+        match look(model, store).await {
+            Ok(lost) => return lost,
             // The watch says that the store is away.
             Err(error) => tracing::debug!(%error, "the store's history is looked at later"),
         }
     }
+}
+
+/// Whether the store lacks anything that is known.
+async fn look(model: &Model, store: &dyn Store) -> Result<bool, StoreError> {
+    let known = model.read(Inventory::known_up_to).max(model.revision());
+    let listing = store.list(keys::ALL).await?;
+    if listing.revision < known {
+        return Ok(true);
+    }
+    let told = model.revision();
+    Ok(model.read(|inventory| {
+        contradicts(inventory, &listing) || told >= listing.revision && lacks(inventory, &listing)
+    }))
 }
 
 /// Whether a listing lacks a stream that is known from before it, though all that was deleted by then
@@ -58,4 +63,94 @@ fn lacks(inventory: &Inventory, listing: &Listing) -> bool {
     inventory.streams_known_at().any(|(path, known)| {
         known <= listing.revision && !there.contains(keys::stream(path).as_str())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::inventory::Timing,
+        plan::{Moves, Placement, Policy},
+        program::now,
+        store::{Change, Transaction, Write, memory::Memory},
+    };
+    use control::Epoch;
+    use media::StreamPath;
+    use std::time::Duration;
+
+    fn path() -> StreamPath {
+        "h/live/a".parse().expect("a good path")
+    }
+
+    fn placed(epoch: u64) -> Placement {
+        Placement {
+            owner: None,
+            epoch: Epoch(epoch),
+            since_unix_ms: 0,
+            moves: Moves::default(),
+        }
+    }
+
+    async fn put(store: &Memory, epoch: u64) {
+        let write = Write::Put {
+            key: keys::stream(&path()),
+            value: keys::stream_value(&placed(epoch), "a test"),
+            lease: None,
+        };
+        let transaction = Transaction {
+            expect: vec![],
+            writes: vec![write],
+        };
+        store.commit(transaction).await.expect("committed");
+    }
+
+    async fn knows(store: &Memory) -> Model {
+        let timing = Timing {
+            suspect_after: Duration::from_secs(3),
+        };
+        let model = Model::new(Policy::default(), timing, now());
+        let listing = store.list(keys::ALL).await.expect("listed");
+        super::super::learn(&model, &Change::Init(listing), now());
+        model
+    }
+
+    async fn lost(model: &Model, store: &Memory) -> bool {
+        look(model, store).await.expect("listed")
+    }
+
+    #[tokio::test]
+    async fn a_commit_from_before_a_loss_is_found_to_be_lost() {
+        let store = Memory::default();
+        put(&store, 1).await;
+        put(&store, 1).await;
+        let model = knows(&store).await;
+        assert!(!lost(&model, &store).await);
+        // What we committed, and then the store came back as it was before.
+        model.stored_stream(&path(), Some(placed(2)), Revision(3), now());
+        assert!(lost(&model, &store).await, "it is not there");
+        put(&store, 1).await;
+        assert!(lost(&model, &store).await, "another one is in its place");
+        put(&store, 1).await;
+        put(&store, 1).await;
+        let told = store.list(keys::ALL).await.expect("listed");
+        super::super::learn(&model, &Change::Init(told), now());
+        assert!(!lost(&model, &store).await);
+    }
+
+    #[tokio::test]
+    async fn what_is_known_and_gone_though_nobody_said_so_was_lost() {
+        let store = Memory::default();
+        put(&store, 1).await;
+        let model = knows(&store).await;
+        store.lose();
+        for _ in 0..3 {
+            let nothing = Transaction {
+                expect: vec![],
+                writes: vec![],
+            };
+            store.commit(nothing).await.expect("committed");
+        }
+        model.is_at(Revision(3));
+        assert!(lost(&model, &store).await);
+    }
 }

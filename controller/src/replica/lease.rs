@@ -6,6 +6,7 @@
 use crate::{
     limits::{LEASE_RETRY, LEASE_TTL},
     model::Model,
+    program::now,
     store::{Lease, Store, StoreError},
 };
 use std::sync::Arc;
@@ -15,10 +16,12 @@ use tokio_util::sync::CancellationToken;
 pub async fn hold(model: Arc<Model>, store: Arc<dyn Store>, cancel: CancellationToken) {
     let holding = async {
         loop {
+            let asked = now().instant;
             match store.grant(LEASE_TTL).await {
                 Ok(lease) => {
+                    model.lease_lives(asked + LEASE_TTL);
                     model.hang_on(Some(lease));
-                    renew(&*store, lease).await;
+                    renew(&model, &*store, lease).await;
                     model.hang_on(None);
                 }
                 // The watch says that the store is away.
@@ -33,10 +36,14 @@ pub async fn hold(model: Arc<Model>, store: Arc<dyn Store>, cancel: Cancellation
 }
 
 /// Renews a lease for as long as it lives.
-async fn renew(store: &dyn Store, lease: Lease) {
+async fn renew(model: &Model, store: &dyn Store, lease: Lease) {
     loop {
+        let asked = now().instant;
         match store.renew(lease).await {
-            Ok(()) => tokio::time::sleep(LEASE_TTL / 3).await,
+            Ok(()) => {
+                model.lease_lives(asked + LEASE_TTL);
+                tokio::time::sleep(LEASE_TTL / 3).await;
+            }
             Err(StoreError::NoLease(_)) => {
                 return tracing::warn!(lease = lease.0, "the lease has ended, all is posted again");
             }

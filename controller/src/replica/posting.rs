@@ -100,13 +100,15 @@ async fn look(model: &Model, store: &dyn Store, post: &Post) -> Result<(), Store
         },
     };
     reconcile::learn(model, &change, now());
-    model.unpost(vec![post.clone()]);
+    if !matches!(post, Post::Orphan(_)) {
+        model.unpost(vec![post.clone()]);
+    }
     Ok(())
 }
 
 fn key(post: &Post) -> String {
     match post {
-        Post::Identity(identity) => keys::node(&identity.node),
+        Post::Identity(identity) | Post::Orphan(identity) => keys::node(&identity.node),
         Post::Node(node, ..) => keys::attended(node),
         Post::Site(node, path, ..) => keys::site(node, path),
         Post::Seen(path, ..) => keys::seen(path),
@@ -116,6 +118,8 @@ fn key(post: &Post) -> String {
 fn expect(post: &Post) -> Option<Expect> {
     let before = match post {
         Post::Identity(_) => return None,
+        // Whoever has put it there knows it better.
+        Post::Orphan(_) => &None,
         Post::Node(_, _, before) | Post::Site(_, _, _, before) | Post::Seen(_, _, before) => before,
     };
     Some(match before {
@@ -126,7 +130,7 @@ fn expect(post: &Post) -> Option<Expect> {
 
 fn write(post: &Post, lease: Lease) -> Write {
     let value = match post {
-        Post::Identity(identity) => {
+        Post::Identity(identity) | Post::Orphan(identity) => {
             return Write::Put {
                 key: key(post),
                 value: keys::node_value(identity),

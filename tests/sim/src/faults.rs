@@ -259,12 +259,12 @@ impl Director {
             Kind::LeasesEnd => world.memory.end_leases(),
             Kind::Compact => world.memory.compact(),
             Kind::StoreEmpty => {
-                world.state().history.store_lost();
+                world.state().store_lost();
                 world.memory.lose();
             }
             Kind::StoreOld => {
                 let copy = std::mem::replace(&mut self.copy, world.memory.copy());
-                world.state().history.store_lost();
+                world.state().store_lost();
                 world.memory.restore(copy);
             }
             Kind::EncoderTurns => {

@@ -5,6 +5,7 @@
 use crate::{
     controllers::config,
     mutant::Mutant,
+    node::NodeState,
     world::{State, World},
 };
 use control::{Epoch, Generation, Incarnation, NodeId, Role, Upstream};
@@ -44,6 +45,8 @@ pub struct History {
     /// When the store last lost its history in this run. A controller that started later knows nothing of
     /// nodes that went down before.
     pub lost: Option<Instant>,
+    /// Starts of controllers before that.
+    runs_before: u64,
     /// When controllers, store or network were last in trouble.
     pub trouble: Option<Instant>,
     /// How many restarts there were, moves of owners, placings, steps that were checked.
@@ -63,6 +66,14 @@ pub struct Counts {
     pub placed: u64,
 }
 
+/// The store's last loss, as one start of a controller has seen it.
+#[derive(Debug, Clone, Copy)]
+pub struct Lost {
+    at: Instant,
+    /// The controller ran before. One that did not knows only nodes that have registered since.
+    lived_through: bool,
+}
+
 struct Restart {
     at: Instant,
     node: NodeId,
@@ -79,7 +90,8 @@ impl History {
     }
 
     /// The store has lost what it knew: epochs begin where nodes say.
-    pub fn store_lost(&mut self) {
+    pub fn store_lost(&mut self, runs: u64) {
+        self.runs_before = runs;
         self.placements.clear();
         self.moves.clear();
         self.lost = Some(Instant::now());
@@ -96,6 +108,14 @@ impl History {
         if let Some(last) = last {
             last.over = true;
         }
+    }
+
+    /// What one start of a controller may not know because the store lost its history.
+    fn lost_for(&self, run: u64) -> Option<Lost> {
+        self.lost.map(|at| Lost {
+            at,
+            lived_through: run <= self.runs_before,
+        })
     }
 
     /// A stream has this owner now. Returns how often it has moved lately.
@@ -129,7 +149,7 @@ fn served<'a>(
     edge: &NodeId,
 ) -> impl Iterator<Item = (&'a StreamPath, Epoch, &'a Upstream)> {
     let node = state.nodes.get(edge).filter(|node| node.serves());
-    let plays = |node: &'a crate::node::NodeState| {
+    let plays = |node: &'a NodeState| {
         let located = node.played.iter();
         located.filter_map(|path| Some((path, node.locations.get(path)?)))
     };
@@ -360,7 +380,8 @@ pub fn restarts(world: &World, (controller, run): (usize, u64), node: &NodeId) {
             ));
         }
         if let Some(role) = state.nodes.get(node).map(|it| it.role)
-            && let Some(share) = too_many_down(state, role, DOWN_IS_KNOWN, state.history.lost)
+            && let Some(share) =
+                too_many_down(state, role, DOWN_IS_KNOWN, state.history.lost_for(run))
         {
             broken.push(format!(
                 "c{controller} restarts {node} while {share} {role}s are down"
@@ -390,19 +411,26 @@ fn is_heard(state: &State, node: &NodeId) -> bool {
     talks && serves && state.history.quiet_for(HEARD)
 }
 
-/// How many of a role's nodes went down at least so long ago, and after `lost`, if that has to freeze.
+/// How many of a role's nodes went down at least so long ago, and are known to have, if that has to freeze.
 pub fn too_many_down(
     state: &State,
     role: Role,
     ago: Duration,
-    lost: Option<Instant>,
+    lost: Option<Lost>,
 ) -> Option<String> {
     let rules = config(None).supervision();
     let of_role = || state.nodes.values().filter(|node| node.role == role);
-    let is_down = |since: Instant| since.elapsed() >= ago && lost.is_none_or(|lost| since > lost);
-    let down = of_role()
-        .filter(|node| node.down_since.is_some_and(is_down))
-        .count();
+    let is_known = |node: &NodeState, down: Instant| {
+        lost.is_none_or(|lost| {
+            let has_registered = node.welcome.is_some_and(|at| at > lost.at);
+            down > lost.at && (lost.lived_through || has_registered)
+        })
+    };
+    let is_down = |node: &&NodeState| {
+        node.down_since
+            .is_some_and(|since| since.elapsed() >= ago && is_known(node, since))
+    };
+    let down = of_role().filter(is_down).count();
     let of = of_role().count();
     let many =
         down >= rules.freeze_nodes_min && down * 100 > usize::from(rules.freeze_percent) * of;

@@ -68,6 +68,8 @@ pub struct NodeState {
     pub locations: BTreeMap<StreamPath, Location>,
     /// By how much its clock is wrong.
     pub skew_ms: i64,
+    /// When it was last welcome at a controller.
+    pub welcome: Option<Instant>,
 
     /// The running process.
     pub process: Option<Process>,
@@ -105,6 +107,7 @@ impl NodeState {
             desired: Desired::default(),
             locations: BTreeMap::new(),
             skew_ms,
+            welcome: None,
             process: None,
             down_since: None,
             up_since: None,
@@ -245,6 +248,7 @@ impl Dialogue {
     fn set_talks(&self, talks: Option<(usize, Instant)>) {
         if let Some(it) = self.world.state().nodes.get_mut(&self.node) {
             it.talks = talks;
+            it.welcome = talks.map(|(_, since)| since).or(it.welcome);
         }
     }
 

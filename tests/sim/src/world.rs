@@ -113,6 +113,13 @@ pub struct World {
 /// The wall clocks' beginning: a Friday in November 2026.
 const UNIX_MS: u64 = 1_794_000_000_000;
 
+impl State {
+    /// The store has lost what it knew.
+    pub fn store_lost(&mut self) {
+        self.history.store_lost(self.runs);
+    }
+}
+
 impl World {
     /// An empty cluster. To be called on the runtime whose clock it shall have.
     pub fn new(seed: u64, mutant: Option<Mutant>) -> Arc<Self> {

@@ -44,6 +44,8 @@ pub struct Node {
     /// It was not heard for long enough since this controller started to be suspect.
     pub(super) missing: bool,
     pub(super) attendance: Attendance,
+    /// A later process of it that the store has, while we still talk with this one.
+    pub(super) passed_over: Option<Identity>,
     /// From when its silence is counted if it was never heard.
     known: Now,
 }
@@ -70,6 +72,7 @@ impl Node {
             reported: false,
             missing: false,
             attendance: Attendance::Nobody,
+            passed_over: None,
             known: now,
         }
     }
@@ -115,6 +118,7 @@ impl Node {
         now: Now,
     ) {
         self.identity = identity;
+        self.passed_over = None;
         self.attendance = Attendance::Here(Here {
             dialogue,
             before,

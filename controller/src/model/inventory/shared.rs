@@ -158,6 +158,11 @@ impl Inventory {
         for stored in self.placements.values_mut() {
             stored.revision = Revision::default();
         }
+        if self.board.run.is_some() {
+            // Those that are found in it are taken out again.
+            self.board.unposted.orphans = self.nodes.keys().cloned().collect();
+            self.effects.unposted = true;
+        }
         self.board.history_lost();
         self.effects.leader = true;
     }
@@ -220,7 +225,11 @@ impl Inventory {
             // It has begun a later dialogue with somebody else.
             self.effects.taken.insert(id.clone());
             node.attendance = Attendance::Nobody;
+            let passed_over = node.passed_over.take();
             self.post_sites(id, false);
+            if let Some(identity) = passed_over {
+                return self.replaced_elsewhere(identity, now);
+            }
         }
         self.follow(id, posted, now);
     }
@@ -392,7 +401,12 @@ impl Inventory {
         };
         let newer = identity.incarnation > node.identity.incarnation;
         let same = identity.incarnation == node.identity.incarnation;
-        if node.here_or_was().is_some_and(|_| !newer || node.talks()) || !(newer || same) {
+        if newer && node.talks() && node.here_or_was().is_some() {
+            // Whoever attends it now tells us next.
+            node.passed_over = Some(identity);
+            return;
+        }
+        if !newer && (node.here_or_was().is_some() || !same) {
             return;
         }
         if newer {

@@ -75,6 +75,11 @@ impl Supervision {
         self.store_lost = lost;
     }
 
+    /// Whether another controller may have been elected, for the store has not confirmed us lately.
+    pub fn election_is_doubtful(&mut self, doubtful: bool) {
+        self.doubtful = doubtful;
+    }
+
     pub(super) fn judge_freeze(&mut self, now: Instant, actions: &mut Vec<Action>) {
         let was = self.announced;
         if was != Some(Cause::TooMany) {
@@ -110,6 +115,12 @@ impl Supervision {
         }
         if self.store_lost {
             return Some(Frozen::new(Cause::StoreLost, "the store does not answer"));
+        }
+        if self.doubtful {
+            return Some(Frozen::new(
+                Cause::StoreLost,
+                "the store has not confirmed lately that this controller decides",
+            ));
         }
         for role in [Role::Origin, Role::Edge] {
             let Share { down, of } = self.share(role);

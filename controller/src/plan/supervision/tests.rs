@@ -43,6 +43,8 @@ struct World {
     nodes: BTreeMap<NodeId, Fake>,
     /// Restarts that drivers were told to do.
     ordered: Vec<Order>,
+    /// Drivers do not come to an end.
+    drivers_hang: bool,
 }
 
 impl World {
@@ -64,6 +66,7 @@ impl World {
                 .map(|number| (id(&format!("e{number}")), fake.clone()))
                 .collect(),
             ordered: Vec::new(),
+            drivers_hang: false,
         }
     }
 
@@ -133,6 +136,9 @@ impl World {
                 }
                 Action::Restart(order) => {
                     said.push(format!("restart {} {}", order.node, order.attempt));
+                    if !self.drivers_hang {
+                        self.supervision.driven(&order.node, Ok(()), now);
+                    }
                     self.ordered.push(order);
                 }
                 Action::Restarted { node, .. } => said.push(format!("restarted {node}")),
@@ -258,6 +264,36 @@ fn a_restart_that_brings_nothing_up_has_failed_and_is_tried_again() {
 }
 
 #[test]
+fn a_restart_lasts_until_its_driver_has_ended_whoever_else_starts_the_node() {
+    let one_at_a_time = Rules {
+        in_flight_max: 1,
+        ..rules()
+    };
+    let mut world = World::new(one_at_a_time, 6);
+    world.drivers_hang = true;
+    world.hang("e1");
+    world.hang("e2");
+    let said = world.run(10);
+    assert_eq!(said, ["10 dead e1", "10 dead e2", "10 restart e1 1"]);
+    // An operator was faster; the driver is still going to end that process.
+    world.comes_back("e1", true);
+    assert_eq!(world.run(10), [""; 0]);
+    let now = world.now();
+    assert_eq!(world.supervision.driven(&id("e1"), Ok(()), now), None);
+    assert_eq!(world.run(1), ["21 restarted e1", "21 restart e2 1"]);
+}
+
+#[test]
+fn nobody_is_declared_dead_or_restarted_by_one_who_may_have_been_deposed() {
+    let mut world = World::new(rules(), 4);
+    world.supervision.election_is_doubtful(true);
+    world.hang("e1");
+    assert_eq!(world.run(50), ["1 froze StoreLost"]);
+    world.supervision.election_is_doubtful(false);
+    assert_eq!(world.run(1), ["51 thawed", "51 dead e1", "51 restart e1 1"]);
+}
+
+#[test]
 fn half_of_the_edges_are_restarted_by_twos_and_three_quarters_freeze() {
     let mut world = World::new(rules(), 20);
     for number in 1..=10 {
@@ -362,6 +398,7 @@ fn an_operator_restarts_whom_he_names_even_when_frozen_and_only_once_at_a_time()
     assert_eq!(again, Err(OrderError::InFlight));
     let unknown = world.supervision.order(&id("e9"), "", now);
     assert_eq!(unknown, Err(OrderError::Unknown));
+    world.supervision.driven(&id("e1"), Ok(()), now);
     // It said goodbye, as a process does that is told to end, and comes back.
     let left = world.nodes.remove(&id("e1")).expect("a node");
     assert_eq!(world.run(3), [""; 0]);

@@ -10,6 +10,7 @@ use crate::{
 };
 use control::{NodeId, StreamReport};
 use media::StreamPath;
+use std::time::Instant;
 
 impl Inventory {
     /// Other controllers share the store. `run` and `controller` say which one we are.
@@ -35,6 +36,20 @@ impl Inventory {
             controller: self.board.controller.clone(),
         };
         Some((leader, self.board.lease?))
+    }
+
+    /// What our entries hang on lives until then in any case.
+    pub fn lease_lives(&mut self, until: Instant) {
+        self.board.lease_lives_until = Some(until);
+    }
+
+    /// Whether nobody else can have been elected: our election hangs on a lease that lives.
+    pub fn leads_surely(&self, now: Instant) -> bool {
+        let board = &self.board;
+        let elected = board.leader.as_ref();
+        let ours = elected.filter(|leader| Some(leader.value.run) == board.run);
+        ours.is_some_and(|leader| leader.lease.is_some() && leader.lease == board.lease)
+            && board.lease_lives_until.is_some_and(|until| now < until)
     }
 
     /// Who decides, and since which revision.
@@ -143,6 +158,13 @@ impl Inventory {
             }
         }
         while posts.len() < limit
+            && let Some(id) = self.board.unposted.orphans.pop_first()
+        {
+            if let Some(node) = self.nodes.get(&id).filter(|n| n.here_or_was().is_none()) {
+                posts.push(Post::Orphan(node.identity.clone()));
+            }
+        }
+        while posts.len() < limit
             && let Some(mut sites) = self.board.unposted.sites.first_entry()
         {
             let id = sites.key().clone();
@@ -170,6 +192,7 @@ impl Inventory {
             let unposted = &mut self.board.unposted;
             match post {
                 Post::Identity(identity) => drop(unposted.identities.insert(identity.node)),
+                Post::Orphan(identity) => drop(unposted.orphans.insert(identity.node)),
                 Post::Node(id, ..) => drop(unposted.nodes.insert(id)),
                 Post::Site(id, path, ..) => unposted.site(&id, path),
                 Post::Seen(path, ..) => drop(unposted.seen.insert(path)),
@@ -188,7 +211,7 @@ impl Inventory {
             }
         }
         match post {
-            Post::Identity(_) => {}
+            Post::Identity(_) | Post::Orphan(_) => {}
             Post::Node(id, Some(value), _) => {
                 self.posted_node(id, posted(value, revision, lease), now);
             }

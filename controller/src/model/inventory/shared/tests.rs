@@ -167,6 +167,7 @@ fn attended(by: Attending) -> Attended {
 fn in_words(post: &Post) -> String {
     match post {
         Post::Identity(_) => "identity".into(),
+        Post::Orphan(_) => "orphan".into(),
         Post::Node(_, None, _) => "not attended".into(),
         Post::Node(_, Some(attended), _) => match attended.reported {
             true => "has reported".into(),
@@ -386,4 +387,93 @@ fn who_a_node_is_is_posted_again_where_the_store_has_an_older_process() {
     assert_eq!(world.posts(9), ["identity"]);
     world.inventory.stored_node(identity(), now);
     assert_eq!(world.posts(9), [""; 0], "it has it rightly");
+}
+
+#[test]
+fn a_node_that_nobody_attends_is_told_to_a_store_that_lost_its_history_by_whoever_knows_it() {
+    let mut world = World::new();
+    let now = world.at(0);
+    world.inventory.stored_node(identity(), now);
+    assert_eq!(world.posts(9), [""; 0]);
+    world.inventory.history_lost();
+    let posts = world.inventory.take_unposted(9);
+    assert!(matches!(posts[..], [Post::Orphan(_)]), "{posts:?}");
+    // It failed, and another was faster.
+    world.inventory.unpost(posts);
+    world.inventory.stored_node(identity(), now);
+    assert_eq!(world.posts(9), [""; 0]);
+}
+
+#[test]
+fn the_later_process_of_a_node_is_known_once_our_dialogue_with_the_one_before_is_found_over() {
+    let mut world = World::new();
+    world.talks(1, &["a"], 0);
+    world.posts(9);
+    let later = Incarnation(2);
+    let identity = Identity {
+        incarnation: later,
+        ..identity()
+    };
+    // Nobody has told us yet that its connection is gone.
+    world.inventory.stored_node(identity, world.at(1));
+    assert_eq!(world.node().identity.incarnation, Incarnation(1));
+    let attended = Attended {
+        incarnation: later,
+        ..attended(THEIRS)
+    };
+    let (posted, now) = (world.posted(attended), world.at(1));
+    world.inventory.posted_node(&id(), posted, now);
+    assert_eq!(world.node().identity.incarnation, later);
+    assert_eq!(
+        (world.node().health, world.streams()),
+        (Health::Alive, vec![])
+    );
+}
+
+#[test]
+fn who_leads_is_sure_only_while_the_lease_of_the_election_lives() {
+    let mut world = World::new();
+    let at = |world: &World, seconds| world.at(seconds).instant;
+    let until = at(&world, 3);
+    world.inventory.lease_lives(until);
+    assert!(!world.inventory.leads_surely(at(&world, 1)), "not elected");
+    let elected = |world: &mut World, lease| Posted {
+        value: Leader {
+            run: OURS,
+            controller: "ours".into(),
+        },
+        revision: world.next(),
+        lease: Some(lease),
+    };
+    let posted = elected(&mut world, LEASE);
+    world.inventory.posted_leader(Some(posted));
+    assert!(world.inventory.leads_surely(at(&world, 1)));
+    assert!(!world.inventory.leads_surely(at(&world, 3)), "not renewed");
+    // It slept; that lease has ended, and there is another.
+    world.inventory.hang_on(Some(Lease(6)));
+    world.inventory.lease_lives(at(&world, 13));
+    assert!(!world.inventory.leads_surely(at(&world, 11)));
+    let posted = elected(&mut world, Lease(6));
+    world.inventory.posted_leader(Some(posted));
+    assert!(world.inventory.leads_surely(at(&world, 11)));
+}
+
+#[test]
+fn an_epoch_that_fell_is_one_that_the_store_has_lost() {
+    let mut world = World::new();
+    let placed = |epoch| {
+        Some(crate::plan::Placement {
+            owner: None,
+            epoch: Epoch(epoch),
+            since_unix_ms: 0,
+            moves: crate::plan::Moves::default(),
+        })
+    };
+    let (a, at) = (path("a"), world.next());
+    world.inventory.stored_stream(&a, placed(5), at);
+    let at = world.next();
+    world.inventory.stored_stream(&a, placed(4), at);
+    let facts = world.inventory.facts(&a, world.at(0));
+    assert_eq!(facts.seen, Epoch(5));
+    assert_eq!(world.posts(9), ["seen a"]);
 }
