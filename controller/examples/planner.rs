@@ -26,6 +26,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const NODES: usize = 1_000;
 const ORIGINS: usize = 100;
 const STREAMS: usize = 100_000;

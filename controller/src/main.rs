@@ -5,6 +5,9 @@ use controller::{Config, Controller};
 use service::{Common, Process, Program};
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PROGRAM: Program = Program::new("weir-controller", "controller");
 
 fn main() -> ExitCode {
