@@ -9,6 +9,7 @@
 //! * `links`: every link in a Markdown file leads somewhere.
 //! * `licences`: what we may ship, and which crates may be here twice; `deny.toml` has the lists.
 //! * `contract`: the page on the nodes' contract names all of it.
+//! * `runbook`: the operator's page has every event.
 //! * `pages`: example configs load, and generated pages are what the programs generate.
 //!
 //! Each check is a function from what is to what is wrong with it, and each has a test that a
@@ -26,6 +27,8 @@ mod links;
 mod pages;
 #[cfg(test)]
 mod repository;
+#[cfg(test)]
+mod runbook;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
