@@ -2,7 +2,8 @@
 //!
 //! The owner is an origin *in one incarnation*: a process that was started again has to claim anew.
 //! Each change of owner raises the epoch; a stream that loses its owner keeps its epoch, so that the
-//! next owner's is greater.
+//! next owner's is greater. An epoch is greater than all that are known, and no smaller than the time: so
+//! none is given twice, even by a controller whose store has lost which were given.
 //!
 //! An encoder may publish the same to two origins: the second, which says so, stands by, and is the
 //! owner when the first has ended ([`standbys`]).
@@ -167,10 +168,9 @@ fn settle(facts: &Facts, wins: Option<&Claim>) -> Decision {
         .map_or(Epoch::NONE, |placement| placement.epoch);
     let change = |owner: Option<&Owner>, reason: String| Decision::Change {
         owner: owner.cloned(),
-        epoch: if owner.is_some() {
-            epoch.max(facts.seen).next()
-        } else {
-            epoch.max(facts.seen)
+        epoch: match owner {
+            Some(_) => next_epoch(epoch.max(facts.seen), facts.now_unix_ms),
+            None => epoch.max(facts.seen),
         },
         reason,
     };
@@ -193,6 +193,13 @@ fn settle(facts: &Facts, wins: Option<&Claim>) -> Decision {
         ),
         (None, None) => Decision::Keep,
     }
+}
+
+/// The epoch after the greatest that is `known`. It counts up, whatever the clock says, and begins at the
+/// clock's milliseconds, because what is known may be less than what was given: a store that came back empty
+/// or old would else give an epoch again that another owner has, who was not heard yet.
+fn next_epoch(known: Epoch, now_unix_ms: u64) -> Epoch {
+    known.next().max(Epoch(now_unix_ms))
 }
 
 /// Whom an origin that publishes the stream has to leave it to; `None` if it need not. Only an owner
@@ -550,7 +557,7 @@ mod tests {
                 owner_is,
                 claims,
                 seen: Epoch(seen),
-                now_unix_ms: 100,
+                now_unix_ms: 0,
             };
             assert_eq!(said(&facts, duplicates), wanted, "{name}");
         }
@@ -767,7 +774,7 @@ mod tests {
                 owner_is,
                 claims,
                 seen: Epoch::NONE,
-                now_unix_ms: 100,
+                now_unix_ms: 0,
             };
             let policy = policy(duplicates);
             let b = must_leave(&facts, &owner("b", 1).node, &policy);
@@ -811,7 +818,7 @@ mod tests {
                 owner_is: OwnerIs::Publishing,
                 claims,
                 seen: Epoch::NONE,
-                now_unix_ms: 100,
+                now_unix_ms: 0,
             };
             assert_eq!(said(&facts, duplicates), wanted, "{name}");
         }
@@ -820,7 +827,7 @@ mod tests {
             owner_is: OwnerIs::Publishing,
             claims: vec![old, new],
             seen: Epoch::NONE,
-            now_unix_ms: 100,
+            now_unix_ms: 0,
         };
         assert_eq!(said(&settled, Refuse), "keep");
         let leaves = |node| must_leave(&settled, &owner(node, 1).node, &policy(Refuse)).is_some();
@@ -842,9 +849,47 @@ mod tests {
             owner_is: OwnerIs::Restarted,
             claims,
             seen: Epoch::NONE,
-            now_unix_ms: 100,
+            now_unix_ms: 0,
         };
         assert_eq!(said(&facts, Duplicates::Refuse), "a.2@6");
+    }
+
+    #[test]
+    fn a_store_that_forgot_an_epoch_does_not_give_it_again() {
+        let at = |placement, claim, seen, now_unix_ms| Facts {
+            placement,
+            owner_is: OwnerIs::Gone,
+            claims: vec![claim],
+            seen: Epoch(seen),
+            now_unix_ms,
+        };
+        let (a, b) = (claim("a", 10, false), claim("b", 20, false));
+        let (old, known) = (owned(None, 70), owned(None, 90_000));
+        for (name, facts, wanted) in [
+            ("the first", at(None, a, 0, 50_000), "a.1@50000"),
+            (
+                "the store is empty, and a not heard yet",
+                at(None, b.clone(), 0, 60_000),
+                "b.1@60000",
+            ),
+            (
+                "the store is an old copy",
+                at(old, b.clone(), 0, 60_000),
+                "b.1@60000",
+            ),
+            (
+                "the clock is behind",
+                at(known, b.clone(), 0, 60_000),
+                "b.1@90001",
+            ),
+            (
+                "the clock is behind what a node knew",
+                at(None, b, 80_000, 60_000),
+                "b.1@80001",
+            ),
+        ] {
+            assert_eq!(said(&facts, Duplicates::Refuse), wanted, "{name}");
+        }
     }
 
     #[test]

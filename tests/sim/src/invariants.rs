@@ -89,6 +89,11 @@ impl History {
         self.sessions
     }
 
+    /// The epoch at which the store has a stream.
+    pub fn epoch(&self, path: &StreamPath) -> Option<Epoch> {
+        self.placements.get(path).map(|placement| placement.epoch)
+    }
+
     /// The store has lost what it knew: epochs begin where nodes say.
     pub fn store_lost(&mut self, runs: u64) {
         self.runs_before = runs;

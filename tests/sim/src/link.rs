@@ -6,7 +6,6 @@ use crate::{
     mutant::Mutant,
     world::{Machine, World},
 };
-use control::Epoch;
 use controller::store::{
     Answer, Change, Entry, Expect, Lease, Listing, Outcome, Store, StoreError, Transaction, Watch,
     Write,
@@ -78,7 +77,7 @@ impl Link {
             Some(Mutant::NothingExpected) => transaction.expect.clear(),
             Some(Mutant::EpochReused) => {
                 for write in &mut transaction.writes {
-                    reuse_epoch(write);
+                    reuse_epoch(&self.world, write);
                 }
             }
             _ => {}
@@ -97,7 +96,7 @@ fn away(doing: &'static str) -> StoreError {
 }
 
 /// An owner's epoch becomes that of the one before.
-fn reuse_epoch(write: &mut Write) {
+fn reuse_epoch(world: &World, write: &mut Write) {
     let Write::Put { key, value, lease } = write else {
         return;
     };
@@ -107,10 +106,11 @@ fn reuse_epoch(write: &mut Write) {
         revision: Default::default(),
         lease: *lease,
     };
-    if let Ok(Record::Stream(_, mut placement, reason)) = keys::read(&entry)
+    if let Ok(Record::Stream(path, mut placement, reason)) = keys::read(&entry)
         && placement.owner.is_some()
+        && let Some(before) = world.state().history.epoch(&path)
     {
-        placement.epoch = Epoch(placement.epoch.0.saturating_sub(1).max(1));
+        placement.epoch = before;
         *value = keys::stream_value(&placement, &reason);
     }
 }
