@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{hub::Reading, limits, net};
 use bytes::{Buf, Bytes};
+use smallvec::SmallVec;
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -17,6 +18,9 @@ use std::{
     task::{Context, Poll, Waker},
 };
 use tokio::net::TcpStream;
+
+/// What one call sends: on the stack, and not filled before it is known how much there is.
+type Slices<'a> = SmallVec<[IoSlice<'a>; limits::WRITE_PIECES_MAX]>;
 
 /// A place in a tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,16 +160,17 @@ impl Outlet {
             if let Some(held) = held {
                 self.settle(held);
             }
-            let mut slices = [IoSlice::new(&[]); limits::WRITE_PIECES_MAX];
-            let (count, bytes) = self.list(held, &mut slices);
-            if count == 0 {
+            let (slices, bytes) = self.list(held);
+            if slices.is_empty() {
                 return Ok(Flushed::All);
             }
-            match net::send_some(socket, &slices[..count]) {
+            match net::send_some(socket, &slices) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
+                    let is_all = slices.len() < limits::WRITE_PIECES_MAX;
+                    drop(slices);
                     self.advance(written, held);
-                    if written == bytes && count < limits::WRITE_PIECES_MAX {
+                    if written == bytes && is_all {
                         return Ok(Flushed::All);
                     }
                 }
@@ -180,19 +185,21 @@ impl Outlet {
         }
     }
 
-    /// Lists what comes next, as much as there is room for; says how many slices and bytes that is.
-    fn list<'a>(&'a self, held: Option<&'a Held>, slices: &mut [IoSlice<'a>]) -> (usize, usize) {
+    /// What comes next, [`limits::WRITE_PIECES_MAX`] slices at most, and how many bytes that is.
+    fn list<'a>(&'a self, held: Option<&'a Held>) -> (Slices<'a>, usize) {
         let own = self.own.iter().map(|bytes| &bytes[..]);
         let tape = held
             .zip(self.cursor.position())
             .map(|(held, seq)| held.slices(seq));
-        let (mut count, mut bytes) = (0, 0);
-        for (slice, next) in slices.iter_mut().zip(own.chain(tape.into_iter().flatten())) {
-            *slice = IoSlice::new(next);
-            count += 1;
+        let (mut slices, mut bytes) = (Slices::new(), 0);
+        for next in own
+            .chain(tape.into_iter().flatten())
+            .take(limits::WRITE_PIECES_MAX)
+        {
+            slices.push(IoSlice::new(next));
             bytes += next.len();
         }
-        (count, bytes)
+        (slices, bytes)
     }
 
     fn settle(&mut self, held: &Held) {
