@@ -5,6 +5,7 @@ use bytes::Bytes;
 use controller::store::{Outcome, Revision, Store, Transaction, Write, embedded::Embedded};
 use std::{
     io::{BufRead, BufReader},
+    mem,
     path::Path,
     process::{Command, Stdio},
     time::Duration,
@@ -54,11 +55,14 @@ fn what_was_acknowledged_survives_a_kill_at_any_moment() {
             .stderr(Stdio::piped())
             .spawn()
             .expect("started");
-        let lines = BufReader::new(writer.stderr.take().expect("piped")).lines();
+        let mut said = BufReader::new(writer.stderr.take().expect("piped"));
         let mut killed = false;
-        for line in lines {
-            let line = line.expect("a line");
-            let Some(number) = line.strip_prefix("acknowledged ") else {
+        let mut line = String::new();
+        while said.read_line(&mut line).expect("text") > 0 {
+            // Without its end the line is what the kill has left of one.
+            let whole = mem::take(&mut line);
+            let number = whole.strip_prefix("acknowledged ");
+            let Some(number) = number.and_then(|rest| rest.strip_suffix('\n')) else {
                 continue;
             };
             acknowledged = number.parse::<u64>().expect("a number");
