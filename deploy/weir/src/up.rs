@@ -199,7 +199,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     for running in &cluster.members {
         let Running { member, life, log } = running;
-        ready::at_first(member, life.clone(), log)
+        ready::at_first(member, life.clone(), log, console)
             .await
             .with_context(|| {
                 format!(

@@ -14,6 +14,10 @@ use tokio::{sync::watch, time};
 /// Nobody's start takes this long; a debug build on a busy machine needs 2 s.
 const START_MAX: Duration = Duration::from_secs(30);
 
+/// Whoever waits longer than this is told what for: longer than a start takes, and not so long that one
+/// looks for a fault oneself.
+const WAITS_SAID_AFTER: Duration = Duration::from_secs(3);
+
 /// A member that dies this often before it was ever ready will not live: its config or its port is
 /// wrong. Once is not enough: a port that was just given up may take a moment.
 const DEATHS_MAX: u32 = 3;
@@ -29,11 +33,21 @@ pub(crate) async fn at_first(
     member: &Member,
     life: watch::Receiver<Life>,
     log: &Log,
+    console: &Console,
 ) -> anyhow::Result<()> {
-    let asked = Instant::now();
+    let (asker, asked) = (Asker::new()?, Instant::now());
+    let mut is_said = false;
     loop {
-        if is_ready(member).await {
+        if asker.is_ready(member).await {
             return Ok(());
+        }
+        if !is_said && asked.elapsed() > WAITS_SAID_AFTER {
+            is_said = true;
+            let word = log.last_lines().pop().unwrap_or_default();
+            console.announce(&format!(
+                "weir: waits for {}, which says: {word}",
+                member.name
+            ));
         }
         let deaths = life.borrow().deaths_in_a_row;
         let late = asked.elapsed() > START_MAX;
@@ -52,6 +66,8 @@ pub(crate) async fn at_first(
 
 /// Says so each time that a member is ready again after a death. Never ends.
 pub(crate) async fn again(member: Member, mut life: watch::Receiver<Life>, console: Console) {
+    // Without one there would be no answer to wait for at the first start either.
+    let Ok(asker) = Asker::new() else { return };
     let mut starts = life.borrow_and_update().starts;
     while life.changed().await.is_ok() {
         let now = life.borrow_and_update().clone();
@@ -60,7 +76,7 @@ pub(crate) async fn again(member: Member, mut life: watch::Receiver<Life>, conso
         };
         starts = now.starts;
         let started = Instant::now();
-        while !is_ready(&member).await && life.borrow().pid == Some(pid) {
+        while !asker.is_ready(&member).await && life.borrow().pid == Some(pid) {
             time::sleep(ASK_EVERY).await;
         }
         if life.borrow().pid == Some(pid) {
@@ -105,16 +121,20 @@ pub(crate) async fn all_known(plan: &Plan) -> anyhow::Result<()> {
     }
 }
 
-async fn is_ready(member: &Member) -> bool {
-    let url = format!("http://{}/readyz", member.admin);
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(2))
-        .no_proxy()
-        .build();
-    let Ok(client) = client else { return false };
-    client
-        .get(url)
-        .send()
-        .await
-        .is_ok_and(|answer| answer.status().is_success())
+/// Asks members whether they are ready.
+struct Asker(reqwest::Client);
+
+impl Asker {
+    fn new() -> reqwest::Result<Self> {
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(2))
+            .no_proxy();
+        client.build().map(Self)
+    }
+
+    async fn is_ready(&self, member: &Member) -> bool {
+        let url = format!("http://{}/readyz", member.admin);
+        let answered = self.0.get(url).send().await;
+        answered.is_ok_and(|answer| answer.status().is_success())
+    }
 }
