@@ -1,6 +1,7 @@
 //! What an operator can set.
 
 use crate::{
+    grpc::config::Grpc,
     model::inventory::Timing,
     plan::{self, Duplicates, Policy, tree},
     restart, store,
@@ -51,19 +52,6 @@ pub struct Config {
     /// Which edges pull from edges instead of from origins.
     #[garde(dive)]
     pub tree: Tree,
-}
-
-/// Where nodes register.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Grpc {
-    /// Address of the nodes' gRPC. Port 0 takes a free one, which the log names.
-    #[garde(skip)]
-    pub listen: Listen,
-    /// The token that a node must show to join; better given by the environment than written in a
-    /// file. Default: none is asked for.
-    #[garde(skip)]
-    pub token: Option<Token>,
 }
 
 /// Where operators ask.
@@ -214,15 +202,6 @@ impl Default for Config {
     }
 }
 
-impl Default for Grpc {
-    fn default() -> Self {
-        Self {
-            listen: loopback(7100),
-            token: None,
-        }
-    }
-}
-
 impl Default for Rest {
     fn default() -> Self {
         Self {
@@ -318,7 +297,7 @@ impl service::Settings for Config {
     }
 }
 
-fn loopback(port: u16) -> Listen {
+pub(crate) fn loopback(port: u16) -> Listen {
     std::net::SocketAddr::from(([127, 0, 0, 1], port)).into()
 }
 
@@ -343,9 +322,13 @@ fn admin_apart(grpc: &Grpc, rest: &Rest) -> impl FnOnce(&admin::Config, &()) -> 
 }
 
 /// Who reaches it may read all and restart nodes.
+pub(crate) fn is_loopback(listen: &Listen) -> bool {
+    listen.ip().is_some_and(|ip| ip.is_loopback())
+}
+
 fn guarded(rest: &Rest) -> impl FnOnce(&Listen, &()) -> garde::Result + '_ {
     let has_token = rest.token.is_some() || rest.token_file.is_some();
-    move |listen, _| match has_token || listen.ip().is_some_and(|ip| ip.is_loopback()) {
+    move |listen, _| match has_token || is_loopback(listen) {
         true => Ok(()),
         false => Err(garde::Error::new(
             "is beyond loopback and needs rest.token_file or rest.token (WEIR_REST__TOKEN)",

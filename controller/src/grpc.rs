@@ -1,19 +1,25 @@
 //! The nodes' side: a gRPC server with one dialogue for each node.
 //!
+//! * [`config`]: what an operator can set about it.
 //! * [`guest`]: a connection that nobody knows yet.
+//! * [`tls`]: how it is known, by certificates.
 //! * [`attend`]: one dialogue.
 //! * [`outbox`]: what it has to say.
 
 pub(crate) mod attend;
+pub mod config;
 mod guest;
 mod outbox;
+mod tls;
+
+pub(crate) use tls::Certificates;
 
 use crate::{
     Config,
-    config::Token,
     limits::{GUESTS_WAITING_MAX, PROBE_INTERVAL, PROBE_PATIENCE, SENDING_MESSAGES_MAX},
     program::Parts,
 };
+use attend::Leave;
 use control::{
     limits::MESSAGE_BYTES_MAX,
     wire::{
@@ -21,6 +27,7 @@ use control::{
         control_server::{Control, ControlServer},
     },
 };
+use guest::Caller;
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -30,6 +37,7 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 pub(crate) async fn serve(
     parts: Parts,
     config: Config,
+    certificates: Option<Certificates>,
     listener: TcpListener,
 ) -> anyhow::Result<()> {
     let cancel = parts.cancel.clone();
@@ -50,14 +58,14 @@ pub(crate) async fn serve(
     tokio::select! {
         served = serving => Ok(served?),
         // Ends only when nobody takes guests any more, and then so does the other.
-        () = guest::admit(listener, admitted) => Ok(()),
+        () = guest::admit(listener, certificates, admitted) => Ok(()),
     }
 }
 
 /// Lets nodes in.
 struct Door {
     parts: Parts,
-    token: Option<Arc<Token>>,
+    token: Option<Arc<crate::config::Token>>,
     greeting: Greeting,
 }
 
@@ -86,10 +94,17 @@ impl Control for Door {
         request: Request<Streaming<FromNode>>,
     ) -> Result<Response<Self::AttendStream>, Status> {
         let (outward, sending) = mpsc::channel(SENDING_MESSAGES_MAX);
-        let peer = request.remote_addr();
+        let caller = request.extensions().get::<Caller>().cloned();
+        let (peer, certificate) = match caller {
+            Some(caller) => (Some(caller.peer), caller.certificate),
+            None => (None, None),
+        };
         let dialogue = attend::Newcomer {
             parts: self.parts.clone(),
-            token: self.token.clone(),
+            leave: Leave {
+                token: self.token.clone(),
+                certificate,
+            },
             greeting: self.greeting,
             peer,
             inward: request.into_inner(),

@@ -54,6 +54,7 @@ impl Controller {
         };
         let core = Core::learn(config, store, replica::new_run()).await?;
         let token = config.rest.secret()?;
+        let certificates = grpc::Certificates::open(&config.grpc.tls).context("grpc.tls")?;
         let machines = Arc::new(Machines::of(config).await?);
         let grpc = listen(config.grpc.listen)
             .await
@@ -85,7 +86,7 @@ impl Controller {
         tasks.spawn(ending(
             breaks,
             "gRPC",
-            grpc::serve(parts, config.clone(), grpc),
+            grpc::serve(parts, config.clone(), certificates, grpc),
         ));
         tracing::info!(grpc = %grpc_address, rest = %rest_address, "controller listens");
         Ok(Self {

@@ -23,6 +23,7 @@ pub mod memory;
 mod suite;
 
 use bytes::Bytes;
+use service::config::PemError;
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 /// The number of a change: rises by one with each that the store has taken, over restarts.
@@ -135,13 +136,8 @@ pub enum StoreError {
     #[error("the store failed: {0}")]
     Failed(#[source] redb::Error),
     /// A certificate or key for TLS cannot be read.
-    #[error("cannot read {file}: {source}")]
-    Certificate {
-        /// Which file.
-        file: String,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Certificate(#[from] PemError),
     /// A member of etcd did not do it. Whether a commit under way was done is not known.
     #[error("etcd at {endpoint} did not {doing}: {reason}")]
     Etcd {

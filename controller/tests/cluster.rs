@@ -6,5 +6,6 @@ mod cluster {
     pub(crate) mod ownership;
     pub(crate) mod rest;
     pub(crate) mod restart;
+    pub(crate) mod tls;
     pub(crate) mod world;
 }

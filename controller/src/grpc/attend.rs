@@ -6,6 +6,7 @@
 use super::{
     Greeting,
     outbox::{Next, Outbox},
+    tls,
 };
 use crate::{
     config::Token,
@@ -24,6 +25,7 @@ use control::{
     wire::{self, FromNode, ToNode, from_node, to_node},
 };
 use media::StreamPath;
+use rustls::pki_types::CertificateDer;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
@@ -37,12 +39,21 @@ impl<I: Stream<Item = Result<FromNode, Status>> + Unpin + Send> Inward for I {}
 /// Somebody who has not said yet who they are.
 pub(crate) struct Newcomer<I> {
     pub(crate) parts: Parts,
-    pub(crate) token: Option<Arc<Token>>,
+    pub(crate) leave: Leave,
     pub(crate) greeting: Greeting,
     pub(crate) peer: Option<SocketAddr>,
     /// What it says: a gRPC stream, or anything that ends as one does.
     pub(crate) inward: I,
     pub(crate) outward: mpsc::Sender<Result<ToNode, Status>>,
+}
+
+/// What lets a node in, beyond its word.
+#[derive(Default)]
+pub(crate) struct Leave {
+    /// It must show the same; without one none is asked for.
+    pub(crate) token: Option<Arc<Token>>,
+    /// It has shown this, and may speak only for those whom it names; without one, for anybody.
+    pub(crate) certificate: Option<CertificateDer<'static>>,
 }
 
 /// How a dialogue ended.
@@ -129,7 +140,7 @@ impl<I: Inward> Newcomer<I> {
                 "the first message is not Register",
             ));
         };
-        if let Some(token) = &self.token
+        if let Some(token) = &self.leave.token
             && !token.is(&register.token)
         {
             return Err(Status::unauthenticated("the token is wrong"));
@@ -138,6 +149,12 @@ impl<I: Inward> Newcomer<I> {
             field: "Register.identity",
         };
         let identity = Identity::try_from(register.identity.ok_or(missing)?)?;
+        if let Some(certificate) = &self.leave.certificate {
+            tls::names(certificate, &identity.node).map_err(|error| {
+                let node = &identity.node;
+                Status::permission_denied(format!("the certificate is not of {node}: {error}"))
+            })?;
+        }
         Ok((identity, Generation(register.generation)))
     }
 
@@ -332,6 +349,7 @@ async fn refuse(outward: &mpsc::Sender<Result<ToNode, Status>>, status: Status) 
         tonic::Code::Unavailable => "unavailable",
         tonic::Code::Aborted => "aborted",
         tonic::Code::Unauthenticated => "unauthenticated",
+        tonic::Code::PermissionDenied => "permission_denied",
         tonic::Code::InvalidArgument => "invalid_argument",
         tonic::Code::AlreadyExists => "already_exists",
         tonic::Code::ResourceExhausted => "resource_exhausted",

@@ -2,8 +2,11 @@
 //!
 //! tonic waits for ever for a client's first words, and its probes begin only behind them. So the
 //! socket itself fails where the opening is late; from then on the probes find who does not answer.
+//! TLS, where there is some, has been agreed on before, in as much time.
 
+use super::tls::Certificates;
 use crate::limits::{GUESTS_MAX, OPENING_PATIENCE};
+use rustls::pki_types::CertificateDer;
 use std::{
     io,
     net::SocketAddr,
@@ -14,11 +17,12 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::{Sleep, sleep},
+    task::JoinSet,
+    time::{Sleep, sleep, timeout},
 };
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::server::Connected;
 
 /// What every client says first: HTTP/2's preface, and the head of its settings (RFC 9113, 3.4).
 const OPENING_BYTES: usize = 24 + 9;
@@ -29,14 +33,24 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// One line a second about connections that could not be taken, however many are.
 static REFUSALS: service::Throttle = service::Throttle::new(Duration::from_secs(1));
 
-/// Hands guests to `guests` until nobody takes them; runs until it is dropped.
-pub(super) async fn admit(listener: TcpListener, guests: mpsc::Sender<io::Result<Guest>>) {
+/// Hands guests to `guests` until nobody takes them; runs until it is dropped. With `certificates`
+/// they come by TLS, and each is agreed with on the side, so that a slow one keeps nobody waiting.
+pub(super) async fn admit(
+    listener: TcpListener,
+    certificates: Option<Certificates>,
+    guests: mpsc::Sender<io::Result<Guest>>,
+) {
     let room = Arc::new(Semaphore::new(GUESTS_MAX));
+    let mut handshakes = JoinSet::new();
     loop {
-        let accepted = listener.accept().await;
-        let (socket, place) = match accepted {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = handshakes.join_next() => continue,
+            () = guests.closed() => return,
+        };
+        let (socket, peer, place) = match accepted {
             Ok((socket, peer)) => match Arc::clone(&room).try_acquire_owned() {
-                Ok(place) => (socket, place),
+                Ok(place) => (socket, peer, place),
                 Err(_) => {
                     say_refused(&format!("{GUESTS_MAX} are open already"), Some(peer));
                     continue;
@@ -50,13 +64,34 @@ pub(super) async fn admit(listener: TcpListener, guests: mpsc::Sender<io::Result
         };
         // A socket that is gone already says so when it is read.
         let _gone = socket.set_nodelay(true);
-        if guests
-            .send(Ok(Guest::new(socket, place, OPENING_PATIENCE)))
-            .await
-            .is_err()
-        {
-            return;
-        }
+        let caller = Caller {
+            peer,
+            certificate: None,
+        };
+        let Some(certificates) = &certificates else {
+            let guest = Guest::new(Box::new(socket), caller, place, OPENING_PATIENCE);
+            // Nobody takes guests any more: seen above.
+            let _closed = guests.send(Ok(guest)).await;
+            continue;
+        };
+        let (acceptor, guests) = (certificates.acceptor(), guests.clone());
+        handshakes.spawn(async move {
+            match timeout(OPENING_PATIENCE, acceptor.accept(socket)).await {
+                Ok(Ok(socket)) => {
+                    let shown = socket.get_ref().1.peer_certificates();
+                    let certificate = shown.and_then(<[_]>::first).cloned();
+                    let certificate = certificate.map(CertificateDer::into_owned);
+                    let caller = Caller {
+                        certificate,
+                        ..caller
+                    };
+                    let guest = Guest::new(Box::new(socket), caller, place, OPENING_PATIENCE);
+                    let _closed = guests.send(Ok(guest)).await;
+                }
+                Ok(Err(error)) => say_refused(&format!("no TLS: {error}"), Some(peer)),
+                Err(_) => say_refused(&"no TLS in time", Some(peer)),
+            }
+        });
     }
 }
 
@@ -67,9 +102,24 @@ fn say_refused(why: &dyn std::fmt::Display, peer: Option<SocketAddr>) {
     }
 }
 
+/// Whose connection it is, as far as its socket tells.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    /// Its address.
+    pub(super) peer: SocketAddr,
+    /// What it showed, signed by an authority of ours.
+    pub(super) certificate: Option<CertificateDer<'static>>,
+}
+
+/// Bytes both ways, plain or by TLS.
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for S {}
+
 /// A socket that must begin to speak in time.
 pub(super) struct Guest {
-    socket: TcpStream,
+    socket: Box<dyn Socket>,
+    caller: Caller,
     opening: Option<Opening>,
     _place: OwnedSemaphorePermit,
 }
@@ -80,7 +130,12 @@ struct Opening {
 }
 
 impl Guest {
-    fn new(socket: TcpStream, place: OwnedSemaphorePermit, patience: Duration) -> Self {
+    fn new(
+        socket: Box<dyn Socket>,
+        caller: Caller,
+        place: OwnedSemaphorePermit,
+        patience: Duration,
+    ) -> Self {
         let patience = Box::pin(sleep(patience));
         let opening = Some(Opening {
             missing: OPENING_BYTES,
@@ -88,6 +143,7 @@ impl Guest {
         });
         Self {
             socket,
+            caller,
             opening,
             _place: place,
         }
@@ -95,10 +151,10 @@ impl Guest {
 }
 
 impl Connected for Guest {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Caller;
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.socket.connect_info()
+    fn connect_info(&self) -> Caller {
+        self.caller.clone()
     }
 }
 
@@ -163,7 +219,10 @@ impl AsyncWrite for Guest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
 
     const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -174,9 +233,13 @@ mod tests {
         let place = Arc::new(Semaphore::new(1))
             .try_acquire_owned()
             .expect("room");
-        let (socket, _) = accepted.expect("it knocks");
+        let (socket, peer) = accepted.expect("it knocks");
+        let caller = Caller {
+            peer,
+            certificate: None,
+        };
         (
-            Guest::new(socket, place, PATIENCE),
+            Guest::new(Box::new(socket), caller, place, PATIENCE),
             client.expect("it listens"),
         )
     }

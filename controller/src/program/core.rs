@@ -117,7 +117,7 @@ impl Core {
         let (outward, said) = mpsc::channel(SENDING_MESSAGES_MAX);
         let newcomer = attend::Newcomer {
             parts: self.parts.clone(),
-            token: None,
+            leave: attend::Leave::default(),
             greeting: self.greeting,
             peer: None,
             inward,

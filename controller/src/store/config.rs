@@ -4,8 +4,8 @@ use crate::config::Token;
 use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use service::config::Duration;
-use std::path::{Path, PathBuf};
+use service::config::{ClientTls, Duration, together};
+use std::path::PathBuf;
 
 /// Where state is kept: who owns each stream, which nodes there are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, JsonSchema)]
@@ -28,12 +28,12 @@ pub struct Store {
     pub prefix: String,
     /// How etcd and the controller know each other, for `https`.
     #[garde(dive)]
-    pub tls: Tls,
+    pub tls: ClientTls,
     /// etcd's user. Default: none.
-    #[garde(custom(both("password", self.password.is_some())))]
+    #[garde(custom(together("store.password", self.password.is_some())))]
     pub user: Option<String>,
     /// Its password; better given by the environment than written in a file.
-    #[garde(custom(both("user", self.user.is_some())))]
+    #[garde(custom(together("store.user", self.user.is_some())))]
     pub password: Option<Token>,
     /// How long a member of etcd may take to answer before the next one is asked.
     #[garde(range(min = Duration::from_millis(100), max = Duration::from_secs(10)))]
@@ -51,21 +51,6 @@ pub enum Kind {
     Etcd,
 }
 
-/// How etcd and the controller know each other, for `https`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Validate, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Tls {
-    /// The certificate authority that signed the members' certificates, PEM.
-    #[garde(custom(readable))]
-    pub ca_file: Option<PathBuf>,
-    /// The controller's certificate, PEM, where etcd asks for one.
-    #[garde(custom(readable), custom(both("tls.key_file", self.key_file.is_some())))]
-    pub cert_file: Option<PathBuf>,
-    /// The certificate's private key, PEM.
-    #[garde(custom(readable), custom(both("tls.cert_file", self.cert_file.is_some())))]
-    pub key_file: Option<PathBuf>,
-}
-
 impl Default for Store {
     fn default() -> Self {
         Self {
@@ -73,7 +58,7 @@ impl Default for Store {
             path: "weir-controller.redb".into(),
             endpoints: Vec::new(),
             prefix: String::new(),
-            tls: Tls::default(),
+            tls: ClientTls::default(),
             user: None,
             password: None,
             timeout: Duration::from_secs(1),
@@ -81,7 +66,7 @@ impl Default for Store {
     }
 }
 
-fn members(kind: Kind, tls: &Tls) -> impl FnOnce(&Vec<String>, &()) -> garde::Result + '_ {
+fn members(kind: Kind, tls: &ClientTls) -> impl FnOnce(&Vec<String>, &()) -> garde::Result + '_ {
     move |endpoints, _| {
         let wrong = |reason: String| Err(garde::Error::new(reason));
         match (kind, endpoints.is_empty()) {
@@ -103,7 +88,7 @@ fn members(kind: Kind, tls: &Tls) -> impl FnOnce(&Vec<String>, &()) -> garde::Re
             if endpoint.starts_with("https:") && tls.ca_file.is_none() {
                 return wrong(format!("{endpoint} needs store.tls.ca_file"));
             }
-            if endpoint.starts_with("http:") && *tls != Tls::default() {
+            if endpoint.starts_with("http:") && *tls != ClientTls::default() {
                 return wrong(format!("{endpoint} has no TLS, but store.tls is given"));
             }
         }
@@ -120,31 +105,6 @@ fn is_endpoint(endpoint: &str) -> bool {
         .filter(|authority| !authority.contains(['/', '@', ' ']))
         .and_then(|authority| authority.rsplit_once(':'))
         .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-}
-
-/// One of two keys makes no sense without the other.
-fn both<T>(
-    other: &'static str,
-    other_is_given: bool,
-) -> impl FnOnce(&Option<T>, &()) -> garde::Result {
-    move |value, _| match value.is_some() && !other_is_given {
-        true => Err(garde::Error::new(format!(
-            "is given, and store.{other} is not"
-        ))),
-        false => Ok(()),
-    }
-}
-
-fn readable(file: &Option<PathBuf>, _: &()) -> garde::Result {
-    let refused = |file: &Path, error| {
-        garde::Error::new(format!("{} cannot be read: {error}", file.display()))
-    };
-    match file {
-        Some(file) => std::fs::File::open(file)
-            .map(drop)
-            .map_err(|error| refused(file, error)),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -210,7 +170,7 @@ mod tests {
         };
         assert_eq!(refused(&tls("")), "taken");
         let half = refused(&tls(&format!(", cert_file: '{readable}'")));
-        assert!(half.contains("store.tls.key_file is not"), "{half}");
+        assert!(half.contains("key_file is not"), "{half}");
         let none = refused(&tls("").replace("https:", "http:"));
         assert!(none.contains("has no TLS"), "{none}");
     }

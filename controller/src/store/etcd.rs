@@ -24,7 +24,8 @@ use etcd_client::{
     ResponseHeader, TlsOptions, Txn, TxnOp,
 };
 use link::Link;
-use std::{path::Path, sync::Arc, time::Duration};
+use service::config::ClientPem;
+use std::{sync::Arc, time::Duration};
 
 /// The store in etcd; cheap to clone.
 #[derive(Clone)]
@@ -46,8 +47,8 @@ impl Etcd {
             .with_keep_alive_while_idle(true)
             .with_require_leader(true)
             .with_auto_token_refresh(true);
-        if let Some(ca_file) = &config.tls.ca_file {
-            options = options.with_tls(tls(ca_file, &config.tls)?);
+        if let Some(pem) = config.tls.read()? {
+            options = options.with_tls(tls(pem));
         }
         if let (Some(user), Some(password)) = (&config.user, &config.password) {
             options = options.with_user(user, password.secret());
@@ -120,18 +121,12 @@ impl Etcd {
     }
 }
 
-fn tls(ca_file: &Path, config: &config::Tls) -> Result<TlsOptions, StoreError> {
-    let read = |file: &Path| {
-        std::fs::read(file).map_err(|source| StoreError::Certificate {
-            file: file.display().to_string(),
-            source,
-        })
-    };
-    let mut options = TlsOptions::new().ca_certificate(Certificate::from_pem(read(ca_file)?));
-    if let (Some(certificate), Some(key)) = (&config.cert_file, &config.key_file) {
-        options = options.identity(Identity::from_pem(read(certificate)?, read(key)?));
+fn tls(pem: ClientPem) -> TlsOptions {
+    let options = TlsOptions::new().ca_certificate(Certificate::from_pem(pem.authorities));
+    match pem.identity {
+        Some((certificate, key)) => options.identity(Identity::from_pem(certificate, key)),
+        None => options,
     }
-    Ok(options)
 }
 
 /// The first key behind all that begin with `prefix`; `[0]`, which is etcd's word for no end, if

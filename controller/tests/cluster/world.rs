@@ -99,14 +99,19 @@ impl Node {
             state_dir: dir.map(Path::to_owned),
             ..agent::Config::default()
         };
+        Self::configured(&config, role)
+    }
+
+    /// Starts a node as `config` says.
+    pub(crate) fn configured(config: &agent::Config, role: Role) -> Self {
         let bound = Bound {
             rtmp: Some(([127, 0, 0, 1], 19350).into()),
             ..Bound::default()
         };
-        let identity = agent::identify(&config, role, bound);
+        let identity = agent::identify(config, role, bound);
         let (streams, cancel) = (Arc::new(Streams::default()), CancellationToken::new());
         let source = Arc::clone(&streams);
-        let agent = Agent::spawn(&config, identity, source, cancel.clone());
+        let agent = Agent::spawn(config, identity, source, cancel.clone());
         Self {
             agent,
             streams,

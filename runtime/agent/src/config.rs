@@ -3,14 +3,16 @@
 use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use service::config::ClientTls;
 use std::{fmt, path::PathBuf};
 
 /// The node's place in a cluster. Without controllers it works alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Validate, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Controllers as `http://host:port`, tried in turn. Empty: the node works alone.
-    #[garde(length(max = 16), inner(custom(is_controller)))]
+    /// Controllers as `http://host:port`, or `https://host:port` with `tls`, tried in turn. Empty: the
+    /// node works alone.
+    #[garde(length(max = 16), inner(custom(is_controller(&self.tls))))]
     pub controllers: Vec<String>,
     /// The node's name: 1 to 128 of `A-Z a-z 0-9 . _ : -`, unique in the cluster and the same after
     /// a restart. Default: host name, role and port.
@@ -32,6 +34,11 @@ pub struct Config {
     /// than written in a file.
     #[garde(skip)]
     pub token: Option<Token>,
+    /// How the node and its controllers know each other, for `https`. Where controllers ask for a
+    /// certificate it must have the node's name, `node`, among its DNS names. The files are read for each
+    /// connection.
+    #[garde(dive)]
+    pub tls: ClientTls,
     /// Directory for what the node learnt from the controller, so that it knows it after a restart
     /// without one. Default: kept in memory only.
     #[garde(skip)]
@@ -94,15 +101,23 @@ impl fmt::Debug for Token {
     }
 }
 
-fn is_controller(url: &str, _: &()) -> garde::Result {
-    let address = url
-        .strip_prefix("http://")
-        .map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-    match address {
-        Some(address) if control::node::is_address(address) => Ok(()),
-        _ => Err(garde::Error::new(format!(
-            "{url:?} is not http://host:port"
-        ))),
+fn is_controller(tls: &ClientTls) -> impl Fn(&String, &()) -> garde::Result + '_ {
+    move |url, _| {
+        let wrong = |reason: &str| Err(garde::Error::new(format!("{url:?} {reason}")));
+        let (is_secure, address) = match (url.strip_prefix("http://"), url.strip_prefix("https://"))
+        {
+            (Some(address), _) => (false, address),
+            (_, Some(address)) => (true, address),
+            (None, None) => return wrong("is not http://host:port or https://host:port"),
+        };
+        if !control::node::is_address(address.strip_suffix('/').unwrap_or(address)) {
+            return wrong("is not http://host:port or https://host:port");
+        }
+        match (is_secure, tls.ca_file.is_some()) {
+            (true, false) => wrong("needs cluster.tls.ca_file"),
+            (false, true) => wrong("has no TLS, but cluster.tls is given"),
+            _ => Ok(()),
+        }
     }
 }
 

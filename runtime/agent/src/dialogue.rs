@@ -25,13 +25,17 @@ use control::{
     limits::MESSAGE_BYTES_MAX,
     wire::{self, control_client::ControlClient, from_node, to_node},
 };
+use service::config::{ClientPem, PemError};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, Streaming, transport::Endpoint};
+use tonic::{
+    Status, Streaming,
+    transport::{Certificate, ClientTlsConfig, Endpoint, Identity},
+};
 
 /// Somebody on the node waits for a placing.
 pub(crate) struct Asked {
@@ -45,9 +49,11 @@ pub(crate) struct Asked {
 enum Ended {
     #[error("cannot connect: {}", root(_0))]
     Connect(tonic::transport::Error),
+    #[error(transparent)]
+    Certificate(#[from] PemError),
     #[error("no welcome within {WELCOME_PATIENCE:?}")]
     NoWelcome,
-    #[error("{code}: {text}", code = _0.code(), text = _0.message())]
+    #[error("{}", said(_0))]
     Status(Status),
     #[error("the controller ended it")]
     Closed,
@@ -61,6 +67,14 @@ enum Ended {
 fn root(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.last().unwrap_or(error).to_string()
+}
+
+/// The controller's own words; or what became of the connection, if those were never heard.
+fn said(status: &Status) -> String {
+    match std::error::Error::source(status) {
+        Some(cause) => format!("the connection broke: {}", root(cause)),
+        None => format!("{}: {}", status.code(), status.message()),
+    }
 }
 
 /// Keeps a dialogue with one of the controllers until the node ends.
@@ -134,8 +148,12 @@ struct Dialogue {
 }
 
 async fn begin(shared: &Shared, controller: &str) -> Result<Dialogue, Ended> {
-    let endpoint = Endpoint::from_shared(controller.to_owned())
-        .map_err(Ended::Connect)?
+    let endpoint = Endpoint::from_shared(controller.to_owned()).map_err(Ended::Connect)?;
+    let endpoint = match shared.tls.read()? {
+        Some(pem) => endpoint.tls_config(tls(pem)).map_err(Ended::Connect)?,
+        None => endpoint,
+    };
+    let endpoint = endpoint
         .connect_timeout(WELCOME_PATIENCE)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(PROBE_INTERVAL)
@@ -188,6 +206,14 @@ async fn begin(shared: &Shared, controller: &str) -> Result<Dialogue, Ended> {
         placing: HashMap::new(),
         requests: 0,
     })
+}
+
+fn tls(pem: ClientPem) -> ClientTlsConfig {
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem.authorities));
+    match pem.identity {
+        Some((certificate, key)) => tls.identity(Identity::from_pem(certificate, key)),
+        None => tls,
+    }
 }
 
 impl Dialogue {

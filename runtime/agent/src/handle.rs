@@ -12,6 +12,7 @@ use crate::{
 use control::{Desired, Epoch, Identity, Incarnation, NodeId, Upstream, wire};
 use media::StreamPath;
 use parking_lot::Mutex;
+use service::config::ClientTls;
 use std::{path::PathBuf, sync::Arc};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) identity: Identity,
     pub(crate) controllers: Vec<String>,
     pub(crate) token: Option<crate::config::Token>,
+    pub(crate) tls: ClientTls,
     pub(crate) source: Arc<dyn Source>,
     pub(crate) desired: watch::Sender<Desired>,
     pub(crate) epochs: Mutex<Epochs>,
@@ -70,6 +72,7 @@ impl Agent {
             identity,
             controllers: config.controllers.iter().map(trimmed).collect(),
             token: config.token.clone(),
+            tls: config.tls.clone(),
             source,
             desired: watch::Sender::new(of_next_process(known.desired)),
             epochs: Mutex::default(),

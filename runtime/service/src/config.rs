@@ -13,6 +13,7 @@ mod error;
 mod listen;
 mod quantity;
 mod reference;
+mod tls;
 
 use std::path::Path;
 
@@ -23,6 +24,7 @@ pub use error::{Error, Fault};
 pub use listen::{Listen, ListenError};
 pub use quantity::{Bytes, Duration, QuantityError};
 pub use reference::{example, reference};
+pub use tls::{ClientPem, ClientTls, PemError, readable, together};
 
 use crate::limits;
 

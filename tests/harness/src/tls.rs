@@ -1,8 +1,13 @@
-//! TLS in front of a server that has none, with a certificate that nobody trusts unless told to.
+//! Certificates that nobody trusts unless told to, and TLS in front of a server that has none.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Result;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{
     ServerConfig,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
@@ -16,6 +21,66 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::process::scratch;
+
+/// A certificate authority of a test's own.
+#[derive(Debug)]
+pub struct Authority {
+    folder: Arc<TempDir>,
+    issuer: Issuer<'static, KeyPair>,
+    certificate: PathBuf,
+}
+
+/// PEM files.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// The certificate.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+impl Authority {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// If its file cannot be written.
+    pub fn new() -> Result<Self> {
+        let folder = scratch()?;
+        let mut about = CertificateParams::new([])?;
+        about.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate()?;
+        let certificate = folder.path().join("authority.pem");
+        std::fs::write(&certificate, about.self_signed(&key)?.pem())?;
+        Ok(Self {
+            folder,
+            issuer: Issuer::new(about, key),
+            certificate,
+        })
+    }
+
+    /// The PEM file that is to be trusted.
+    pub fn certificate(&self) -> &Path {
+        &self.certificate
+    }
+
+    /// Signs a certificate for `name`, a DNS name or an address. The same name again is another
+    /// certificate, in the same files.
+    ///
+    /// # Errors
+    /// If it is no name, or the files cannot be written.
+    pub fn issue(&self, name: &str) -> Result<Issued> {
+        let key = KeyPair::generate()?;
+        let certificate =
+            CertificateParams::new([name.to_owned()])?.signed_by(&key, &self.issuer)?;
+        let issued = Issued {
+            certificate: self.folder.path().join(format!("{name}.pem")),
+            key: self.folder.path().join(format!("{name}-key.pem")),
+        };
+        std::fs::write(&issued.certificate, certificate.pem())?;
+        std::fs::write(&issued.key, key.serialize_pem())?;
+        Ok(issued)
+    }
+}
 
 /// Takes TLS off and passes what is in it on; dropping it closes its connections.
 #[derive(Debug)]
@@ -57,7 +122,7 @@ impl Front {
     }
 
     /// The PEM file that a client must trust.
-    pub fn certificate(&self) -> &std::path::Path {
+    pub fn certificate(&self) -> &Path {
         &self.certificate
     }
 }

@@ -5,7 +5,8 @@ use crate::store::{
     Change,
     suite::{self, Opened, eventually, put},
 };
-use harness::peer::etcd::Etcd as Server;
+use harness::{peer::etcd::Etcd as Server, tls::Authority};
+use service::config::ClientTls;
 
 fn client(endpoints: Vec<String>) -> Etcd {
     let config = config::Store {
@@ -226,7 +227,7 @@ async fn a_user_s_expired_token_is_renewed_and_a_wrong_password_is_said() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_tls_etcd_and_the_controller_know_each_other() {
     let server = Server::start_with_tls().await.expect("etcd runs");
-    let open = |tls: config::Tls| {
+    let open = |tls: ClientTls| {
         let config = config::Store {
             endpoints: server.endpoints(),
             tls,
@@ -235,13 +236,13 @@ async fn with_tls_etcd_and_the_controller_know_each_other() {
         Etcd::open(&config).expect("the certificates are there")
     };
     let files = server.tls.as_ref().expect("it has TLS");
-    let known = config::Tls {
-        ca_file: Some(files.ca.clone()),
-        cert_file: Some(files.certificate.clone()),
-        key_file: Some(files.key.clone()),
+    let known = ClientTls {
+        ca_file: Some(files.authority.certificate().to_owned()),
+        cert_file: Some(files.own.certificate.clone()),
+        key_file: Some(files.own.key.clone()),
     };
     committed(&open(known.clone()), "a").await;
-    let unknown = config::Tls {
+    let unknown = ClientTls {
         cert_file: None,
         key_file: None,
         ..known.clone()
@@ -251,8 +252,9 @@ async fn with_tls_etcd_and_the_controller_know_each_other() {
         .await
         .expect_err("etcd wants a certificate");
     assert!(refused.to_string().contains("https://"), "{refused}");
-    let stranger = config::Tls {
-        ca_file: Some(files.stranger.clone()),
+    let stranger = Authority::new().expect("an authority");
+    let stranger = ClientTls {
+        ca_file: Some(stranger.certificate().to_owned()),
         ..known
     };
     let refused = open(stranger)

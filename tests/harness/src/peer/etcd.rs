@@ -1,20 +1,14 @@
 //! etcd: the store of a controller in production, one member or several.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::{
     http, port,
     process::{Invocation, Process, scratch},
+    tls::{Authority, Issued},
     wait::eventually,
 };
 
@@ -40,18 +34,13 @@ pub struct Member {
     health: SocketAddr,
 }
 
-/// PEM files.
+/// What etcd and its clients show each other.
 #[derive(Debug)]
 pub struct Certificates {
-    /// The authority that signed etcd's certificate, and ours.
-    pub ca: PathBuf,
-    /// Ours.
-    pub certificate: PathBuf,
-    /// The key of ours.
-    pub key: PathBuf,
-    /// Another authority, that signed nothing here.
-    pub stranger: PathBuf,
-    _folder: Arc<TempDir>,
+    /// Signed etcd's certificate, and ours.
+    pub authority: Authority,
+    /// Etcd's, and ours.
+    pub own: Issued,
 }
 
 impl Etcd {
@@ -76,7 +65,9 @@ impl Etcd {
     /// # Errors
     /// As for [`Self::start`].
     pub async fn start_with_tls() -> Result<Self> {
-        Self::start_all(1, Some(Certificates::make()?)).await
+        let authority = Authority::new()?;
+        let own = authority.issue("127.0.0.1")?;
+        Self::start_all(1, Some(Certificates { own, authority })).await
     }
 
     async fn start_all(count: usize, tls: Option<Certificates>) -> Result<Self> {
@@ -105,11 +96,11 @@ impl Etcd {
                 etcd = etcd
                     .arg("--client-cert-auth")
                     .arg("--trusted-ca-file")
-                    .arg(&files.ca)
+                    .arg(files.authority.certificate())
                     .arg("--cert-file")
-                    .arg(&files.certificate)
+                    .arg(&files.own.certificate)
                     .arg("--key-file")
-                    .arg(&files.key);
+                    .arg(&files.own.key);
             }
             members.push(Member {
                 process: Process::start_in(scratch()?, etcd)?,
@@ -209,32 +200,6 @@ impl Member {
         healthy
             .await
             .map_err(|error| error.context(self.process.tail()))
-    }
-}
-
-impl Certificates {
-    fn make() -> Result<Self> {
-        let folder = scratch()?;
-        let write = |name: &str, pem: &str| {
-            let file = folder.path().join(name);
-            std::fs::write(&file, pem).map(|()| file)
-        };
-        let mut authority = CertificateParams::new([])?;
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let stranger = authority.self_signed(&KeyPair::generate()?)?;
-        let signing = KeyPair::generate()?;
-        let ca = authority.self_signed(&signing)?;
-        let issuer = Issuer::from_params(&authority, &signing);
-        let own = KeyPair::generate()?;
-        let certificate =
-            CertificateParams::new(["127.0.0.1".to_owned()])?.signed_by(&own, &issuer)?;
-        Ok(Self {
-            ca: write("ca.pem", &ca.pem())?,
-            certificate: write("certificate.pem", &certificate.pem())?,
-            key: write("key.pem", &own.serialize_pem())?,
-            stranger: write("stranger.pem", &stranger.pem())?,
-            _folder: Arc::clone(&folder),
-        })
     }
 }
 
