@@ -58,7 +58,7 @@ pub async fn run(model: Arc<Model>, store: Arc<dyn Store>, cancel: CancellationT
             () = model.unsettled() => false,
         };
         let stands = standing(&model);
-        if std::mem::replace(&mut stood, stands) != stands && stands.decides() {
+        if std::mem::replace(&mut stood, stands.clone()) != stands && stands.decides() {
             // Who decided before may have left anything undone.
             model.unsettle_all();
         }
@@ -67,14 +67,14 @@ pub async fn run(model: Arc<Model>, store: Arc<dyn Store>, cancel: CancellationT
             continue;
         }
         if sweeps {
-            sweep_expired(&model, &*store, stands).await;
+            sweep_expired(&model, &*store, &stands).await;
         }
         while !cancel.is_cancelled() && standing(&model) == stands {
             let steps = decide(&model);
             if steps.is_empty() {
                 break;
             }
-            match apply(&model, &*store, stands, &steps).await {
+            match apply(&model, &*store, &stands, &steps).await {
                 Ok(()) => {}
                 Err(Undone::Deposed) => {
                     tracing::warn!("another controller decides now");
@@ -167,7 +167,7 @@ fn decide(model: &Model) -> Vec<Step> {
 async fn apply(
     model: &Model,
     store: &dyn Store,
-    stands: Standing,
+    stands: &Standing,
     steps: &[Step],
 ) -> Result<(), Undone> {
     let expect = steps.iter().map(Step::expect).chain(stands.fence());
@@ -194,13 +194,13 @@ async fn apply(
 }
 
 /// Whether this controller is still the one that was elected.
-async fn still(store: &dyn Store, stands: Standing) -> Result<bool, StoreError> {
-    let Some(Expect::Unchanged(key, revision)) = stands.fence() else {
+async fn still(store: &dyn Store, stands: &Standing) -> Result<bool, StoreError> {
+    let Some(Expect::Is(key, revision, value)) = stands.fence() else {
         return Ok(true);
     };
     let listing = store.list(&key).await?;
     let found = listing.entries.iter().find(|entry| entry.key == key);
-    Ok(found.is_some_and(|entry| entry.revision == revision))
+    Ok(found.is_some_and(|entry| entry.revision == revision && entry.value == value))
 }
 
 /// Somebody else changed the placement: learn what it is now, and decide again.
@@ -294,7 +294,7 @@ fn placed(
     model.happened(New::stream(kind, path, Some(&node), reason), now);
 }
 
-async fn sweep_expired(model: &Model, store: &dyn Store, stands: Standing) {
+async fn sweep_expired(model: &Model, store: &dyn Store, stands: &Standing) {
     let expired = model.read(|inventory| inventory.expired(now()));
     for (path, revision) in expired {
         let key = keys::stream(&path);
@@ -561,21 +561,28 @@ mod tests {
             },
             reason: "a test".into(),
         };
+        let leads = |revision| Standing::Leads(revision, keys::leader_value(&leader(1)));
         let stands = standing(&model);
-        assert_eq!(stands, Standing::Leads(elected));
+        assert_eq!(stands, leads(elected));
+
+        // The store has come back with nothing in it, and another one is elected at the same revision.
+        let reborn = Embedded::open(&dir.path().join("reborn.redb")).expect("opened");
+        assert_eq!(elects(&reborn, 2).await, elected);
+        let deposed = apply(&model, &reborn, &stands, &[step(1)]).await;
+        assert!(matches!(deposed, Err(Undone::Deposed)));
 
         // Another one is elected, and the watch has not said so yet.
         elects(&store, 2).await;
-        let deposed = apply(&model, &store, stands, &[step(1)]).await;
+        let deposed = apply(&model, &store, &stands, &[step(1)]).await;
         assert!(matches!(deposed, Err(Undone::Deposed)));
         let streams = store.list(&keys::stream(&path)).await.expect("listed");
         assert_eq!(streams.entries.len(), 0);
 
         // Elected again it decides again, but not by the first election.
         let again = elects(&store, 1).await;
-        let first = apply(&model, &store, stands, &[step(1)]).await;
+        let first = apply(&model, &store, &stands, &[step(1)]).await;
         assert!(matches!(first, Err(Undone::Deposed)));
-        let done = apply(&model, &store, Standing::Leads(again), &[step(1)]).await;
+        let done = apply(&model, &store, &leads(again), &[step(1)]).await;
         assert!(done.is_ok());
         let owner = model.read(|inventory| inventory.owner(&path));
         assert_eq!(owner.expect("one").as_str(), "one");

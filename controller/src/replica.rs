@@ -15,30 +15,34 @@ use crate::{
     model::Model,
     store::{Expect, Revision, keys},
 };
+use bytes::Bytes;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Whether this controller decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     /// It has no others beside it: it decides.
     Alone,
-    /// It was elected, at this revision: it decides.
-    Leads(Revision),
+    /// It was elected, at this revision by this entry: it decides.
+    Leads(Revision, Bytes),
     /// Another one decides, or none yet.
     Follows,
 }
 
 impl Standing {
     /// Whether it decides.
-    pub fn decides(self) -> bool {
-        self != Self::Follows
+    pub fn decides(&self) -> bool {
+        *self != Self::Follows
     }
 
     /// What each transaction of a decision has to expect, so that one who decides no longer, and has
     /// not heard of it, changes nothing.
-    pub fn fence(self) -> Option<Expect> {
+    pub fn fence(&self) -> Option<Expect> {
         match self {
-            Self::Leads(revision) => Some(Expect::Unchanged(keys::LEADER.to_owned(), revision)),
+            Self::Leads(revision, value) => {
+                let key = keys::LEADER.to_owned();
+                Some(Expect::Is(key, *revision, value.clone()))
+            }
             Self::Alone | Self::Follows => None,
         }
     }
@@ -48,7 +52,9 @@ impl Standing {
 pub fn standing(model: &Model) -> Standing {
     model.read(|inventory| match (inventory.run(), inventory.leader()) {
         (None, _) => Standing::Alone,
-        (Some(run), Some((leader, revision))) if leader.run == run => Standing::Leads(revision),
+        (Some(run), Some((leader, revision))) if leader.run == run => {
+            Standing::Leads(revision, keys::leader_value(leader))
+        }
         (Some(_), _) => Standing::Follows,
     })
 }

@@ -294,9 +294,10 @@ pub(crate) async fn run(
         let stands = standing(model);
         let restarts = supervisor.hands.kind() != DriverKind::None && stands.decides();
         // Who has lost the store for a while, or slept, may not have heard yet that another decides.
-        let elected = matches!(stands, replica::Standing::Leads(_));
+        let elected = matches!(stands, replica::Standing::Leads(..));
         let doubtful = elected && !model.read(|it| it.leads_surely(now().instant));
-        let elected_anew = std::mem::replace(&mut stood, stands) != stands;
+        let elected_anew = stood != stands;
+        stood = stands;
         let actions = {
             let mut supervision = supervisor.supervision.lock();
             if elected_anew && restarts {

@@ -67,6 +67,9 @@ pub struct Listing {
 pub enum Expect {
     /// The entry was last changed at this revision.
     Unchanged(String, Revision),
+    /// The entry was last changed at this revision, and to this value. Where a store can lose its
+    /// history, another entry may come to have the same revision.
+    Is(String, Revision, Bytes),
     /// There is no such entry.
     Absent(String),
 }

@@ -244,14 +244,19 @@ impl Inner {
 fn holds(writing: &WriteTransaction, expect: &[Expect]) -> Result<bool, redb::Error> {
     let table = writing.open_table(ENTRIES)?;
     for expected in expect {
-        let (key, revision) = match expected {
-            Expect::Unchanged(key, revision) => (key, Some(*revision)),
-            Expect::Absent(key) => (key, None),
+        let found = |key: &str| -> Result<Option<Entry>, redb::Error> {
+            let value = table.get(key)?;
+            Ok(value.and_then(|value| decode(key, value.value())))
         };
-        let found = table
-            .get(key.as_str())?
-            .and_then(|value| decode(key, value.value()));
-        if found.map(|entry| entry.revision) != revision {
+        let holds = match expected {
+            Expect::Unchanged(key, revision) => {
+                found(key)?.is_some_and(|entry| entry.revision == *revision)
+            }
+            Expect::Is(key, revision, value) => found(key)?
+                .is_some_and(|entry| entry.revision == *revision && entry.value == *value),
+            Expect::Absent(key) => found(key)?.is_none(),
+        };
+        if !holds {
             return Ok(false);
         }
     }

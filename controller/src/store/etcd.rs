@@ -129,6 +129,11 @@ fn tls(pem: ClientPem) -> TlsOptions {
     }
 }
 
+fn changed_at(key: String, revision: Revision) -> Compare {
+    let revision = i64::try_from(revision.0).unwrap_or(i64::MAX);
+    Compare::mod_revision(key, CompareOp::Equal, revision)
+}
+
 /// The first key behind all that begin with `prefix`; `[0]`, which is etcd's word for no end, if
 /// there is none.
 fn end_of(prefix: &str) -> Vec<u8> {
@@ -187,13 +192,14 @@ impl Store for Etcd {
         let expect: Vec<Compare> = transaction
             .expect
             .into_iter()
-            .map(|expected| match expected {
-                Expect::Unchanged(key, revision) => {
-                    let revision = i64::try_from(revision.0).unwrap_or(i64::MAX);
-                    Compare::mod_revision(self.key(&key), CompareOp::Equal, revision)
-                }
+            .flat_map(|expected| match expected {
+                Expect::Unchanged(key, revision) => vec![changed_at(self.key(&key), revision)],
+                Expect::Is(key, revision, value) => vec![
+                    changed_at(self.key(&key), revision),
+                    Compare::value(self.key(&key), CompareOp::Equal, value.to_vec()),
+                ],
                 Expect::Absent(key) => {
-                    Compare::create_revision(self.key(&key), CompareOp::Equal, 0)
+                    vec![Compare::create_revision(self.key(&key), CompareOp::Equal, 0)]
                 }
             })
             .collect();

@@ -174,6 +174,10 @@ impl State {
                 .entries
                 .get(key)
                 .is_some_and(|entry| entry.revision == *revision),
+            Expect::Is(key, revision, value) => self
+                .entries
+                .get(key)
+                .is_some_and(|entry| entry.revision == *revision && entry.value == *value),
         }
     }
 

@@ -109,6 +109,25 @@ pub(super) async fn a_transaction_is_all_or_nothing(store: &dyn Store) {
     assert_eq!(keys(store, "").await, ["b"]);
 }
 
+pub(super) async fn what_an_entry_is_counts_its_value_too(store: &dyn Store) {
+    let Outcome::Committed(revision) = store.commit(put("a", "1")).await.expect("committed") else {
+        panic!("nothing was expected")
+    };
+    let if_is = |revision: Revision, value: &'static str| Transaction {
+        expect: vec![Expect::Is("a".into(), revision, value.into())],
+        writes: vec![write("b", value)],
+    };
+    // Another revision, another value, and both; last what is there.
+    let later = Revision(revision.0 + 1);
+    for (revision, value) in [(later, "1"), (revision, "2"), (later, "2")] {
+        let outcome = store.commit(if_is(revision, value)).await;
+        assert_eq!(outcome.expect("answered"), Outcome::Conflict, "{value}");
+    }
+    let outcome = store.commit(if_is(revision, "1")).await;
+    assert_eq!(outcome.expect("answered"), Outcome::Committed(later));
+    assert_eq!(keys(store, "").await, ["a", "b"]);
+}
+
 pub(super) async fn of_two_who_expect_the_same_one_wins(store: Arc<dyn Store>) {
     let claim = |value: &str| Transaction {
         expect: vec![Expect::Absent("owner".into())],
@@ -269,6 +288,7 @@ macro_rules! run {
             promise!(revisions_rise_by_one);
             promise!(a_prefix_lists_what_begins_with_it);
             promise!(a_transaction_is_all_or_nothing);
+            promise!(what_an_entry_is_counts_its_value_too);
             promise!(of_two_who_expect_the_same_one_wins, shared);
             promise!(a_watch_tells_what_is_there_and_then_each_change_in_order);
             promise!(no_change_is_told_twice_or_left_out, shared);

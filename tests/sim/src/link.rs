@@ -73,7 +73,7 @@ impl Link {
         match self.world.mutant {
             Some(Mutant::StaleLeaderWrites) => transaction
                 .expect
-                .retain(|it| !matches!(it, Expect::Unchanged(key, _) if key == keys::LEADER)),
+                .retain(|it| !matches!(it, Expect::Is(key, ..) if key == keys::LEADER)),
             Some(Mutant::NothingExpected) => transaction.expect.clear(),
             Some(Mutant::EpochReused) => {
                 for write in &mut transaction.writes {
