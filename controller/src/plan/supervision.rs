@@ -476,11 +476,14 @@ impl Watched {
             return self.is_alive(rules, now);
         }
         self.alive_since = None;
-        let down = match seen.has_address {
-            true => self.probe.failed > 0,
+        let is_down = match seen.has_address {
+            true if self.probe.failed > 0 => true,
+            true if self.probe.answers => false,
+            // Not asked yet, or not since its restart came to nothing: it is as it was.
+            true => return None,
             false => true,
         };
-        if !down {
+        if !is_down {
             self.is_not_down();
         } else if self.down_since.is_none() {
             self.down_since = Some(now);

@@ -264,6 +264,19 @@ fn a_restart_that_brings_nothing_up_has_failed_and_is_tried_again() {
 }
 
 #[test]
+fn a_restart_that_came_to_nothing_does_not_let_the_freeze_go() {
+    let rules = Rules {
+        freeze_nodes_min: 2,
+        ..rules()
+    };
+    let mut world = World::new(rules, 2);
+    world.hang("e1");
+    assert_eq!(world.run(50), ["10 dead e1", "10 restart e1 1"]);
+    world.hang("e2");
+    assert_eq!(world.run(50), ["52 froze TooMany", "71 failed e1"]);
+}
+
+#[test]
 fn a_restart_lasts_until_its_driver_has_ended_whoever_else_starts_the_node() {
     let one_at_a_time = Rules {
         in_flight_max: 1,
