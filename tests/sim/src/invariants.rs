@@ -42,11 +42,8 @@ pub struct History {
     moves: BTreeMap<StreamPath, (NodeId, Vec<Instant>)>,
     restarts: Vec<Restart>,
     sessions: u64,
-    /// When the store last lost its history in this run. A controller that started later knows nothing of
-    /// nodes that went down before.
-    pub lost: Option<Instant>,
-    /// Starts of controllers before that.
-    runs_before: u64,
+    /// When the store lost its history, first to last.
+    losses: Vec<Loss>,
     /// When controllers, store or network were last in trouble.
     pub trouble: Option<Instant>,
     /// How many restarts there were, moves of owners, placings, steps that were checked.
@@ -66,12 +63,22 @@ pub struct Counts {
     pub placed: u64,
 }
 
-/// The store's last loss, as one start of a controller has seen it.
+/// A loss of what the store knew.
+#[derive(Debug, Clone, Copy)]
+struct Loss {
+    at: Instant,
+    /// Controllers had started so often before. Those that start later know of nobody but who has
+    /// registered since.
+    runs_before: u64,
+}
+
+/// The store's losses, as one start of a controller has seen them.
 #[derive(Debug, Clone, Copy)]
 pub struct Lost {
+    /// The last.
     at: Instant,
-    /// The controller ran before. One that did not knows only nodes that have registered since.
-    lived_through: bool,
+    /// The last before it started.
+    before: Option<Instant>,
 }
 
 struct Restart {
@@ -96,10 +103,12 @@ impl History {
 
     /// The store has lost what it knew: epochs begin where nodes say.
     pub fn store_lost(&mut self, runs: u64) {
-        self.runs_before = runs;
         self.placements.clear();
         self.moves.clear();
-        self.lost = Some(Instant::now());
+        self.losses.push(Loss {
+            at: Instant::now(),
+            runs_before: runs,
+        });
     }
 
     /// Something begins or ends that may keep controllers from knowing what is.
@@ -117,9 +126,10 @@ impl History {
 
     /// What one start of a controller may not know because the store lost its history.
     fn lost_for(&self, run: u64) -> Option<Lost> {
-        self.lost.map(|at| Lost {
-            at,
-            lived_through: run <= self.runs_before,
+        let unseen = self.losses.iter().filter(|it| run > it.runs_before);
+        self.losses.last().map(|last| Lost {
+            at: last.at,
+            before: unseen.last().map(|it| it.at),
         })
     }
 
@@ -203,7 +213,7 @@ pub fn check(world: &World) {
                 .owners
                 .entry((path.clone(), epoch))
                 .or_insert_with(|| owner.clone());
-            if *known != owner && history.lost.is_none() {
+            if *known != owner && history.losses.is_empty() {
                 broken.push(format!(
                     "epoch {epoch} of {path} was {}'s and is {}'s",
                     known.0, owner.0
@@ -427,8 +437,8 @@ pub fn too_many_down(
     let of_role = || state.nodes.values().filter(|node| node.role == role);
     let is_known = |node: &NodeState, down: Instant| {
         lost.is_none_or(|lost| {
-            let has_registered = node.welcome.is_some_and(|at| at > lost.at);
-            down > lost.at && (lost.lived_through || has_registered)
+            let has_registered = |since| node.welcome.is_some_and(|at| at > since);
+            down > lost.at && lost.before.is_none_or(has_registered)
         })
     };
     let is_down = |node: &&NodeState| {
