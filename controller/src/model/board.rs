@@ -161,7 +161,7 @@ impl Board {
                 let key = (node.clone(), path.clone());
                 let stays = kept.sites.contains(&key) || !older(posted.revision);
                 if !stays {
-                    gone.sites.push((key, posted.value.by));
+                    gone.sites.push(key);
                 }
                 stays
             });
@@ -212,6 +212,6 @@ pub struct Kept {
 #[derive(Debug, Default)]
 pub(super) struct Gone {
     pub(super) nodes: BTreeSet<NodeId>,
-    pub(super) sites: Vec<((NodeId, StreamPath), Attending)>,
+    pub(super) sites: Vec<(NodeId, StreamPath)>,
     pub(super) seen: Vec<StreamPath>,
 }

@@ -199,7 +199,11 @@ impl Store for Etcd {
                     Compare::value(self.key(&key), CompareOp::Equal, value.to_vec()),
                 ],
                 Expect::Absent(key) => {
-                    vec![Compare::create_revision(self.key(&key), CompareOp::Equal, 0)]
+                    vec![Compare::create_revision(
+                        self.key(&key),
+                        CompareOp::Equal,
+                        0,
+                    )]
                 }
             })
             .collect();

@@ -126,10 +126,10 @@ impl History {
 
     /// What one start of a controller may not know because the store lost its history.
     fn lost_for(&self, run: u64) -> Option<Lost> {
-        let unseen = self.losses.iter().filter(|it| run > it.runs_before);
+        let unseen = |it: &&Loss| run > it.runs_before;
         self.losses.last().map(|last| Lost {
             at: last.at,
-            before: unseen.last().map(|it| it.at),
+            before: self.losses.iter().rfind(unseen).map(|it| it.at),
         })
     }
 

@@ -78,10 +78,9 @@ impl Inventory {
     /// The store has a stream on a node.
     pub fn posted_site(&mut self, id: &NodeId, posted: Posted<Site>, now: Now) {
         let path = posted.value.report.path.clone();
-        let by = posted.value.by;
         let sites = self.board.sites.entry(id.clone()).or_default();
         if put(sites, path.clone(), posted) {
-            self.site_changed(id, path, by, now);
+            self.site_changed(id, path, now);
         }
     }
 
@@ -90,12 +89,11 @@ impl Inventory {
         let Some(sites) = self.board.sites.get_mut(id) else {
             return;
         };
-        let by = sites.get(path).map(|posted| posted.value.by);
-        if let Some(by) = by.filter(|_| remove(sites, path, at)) {
+        if remove(sites, path, at) {
             if sites.is_empty() {
                 self.board.sites.remove(id);
             }
-            self.site_changed(id, path.clone(), by, now);
+            self.site_changed(id, path.clone(), now);
         }
     }
 
@@ -127,8 +125,8 @@ impl Inventory {
         for id in gone.nodes {
             self.attendance_changed(&id, now);
         }
-        for ((id, path), by) in gone.sites {
-            self.site_changed(&id, path, by, now);
+        for (id, path) in gone.sites {
+            self.site_changed(&id, path, now);
         }
         gone.seen.into_iter().for_each(|path| self.post_seen(path));
         let lost = |(id, node): (&NodeId, &Node)| {
@@ -316,13 +314,15 @@ impl Inventory {
             .filter(|(_, posted)| posted.value.by == by)
             .map(|(_, posted)| posted.value.report.clone())
             .collect();
-        let load = self.nodes.get(id).map(|node| node.load).unwrap_or_default();
-        let report = Report { load, streams };
-        self.take_in(id, report, false, now);
+        let Some(node) = self.nodes.get(id) else {
+            return;
+        };
+        let (load, news) = (node.load, !node.reported);
+        self.take_in(id, Report { load, streams }, news, now);
     }
 
-    /// A stream on a node began, ended or is told otherwise, in the dialogue `by`.
-    fn site_changed(&mut self, id: &NodeId, path: StreamPath, by: Attending, now: Now) {
+    /// A stream on a node began, ended or is told otherwise.
+    fn site_changed(&mut self, id: &NodeId, path: StreamPath, now: Now) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
@@ -332,14 +332,16 @@ impl Inventory {
                 self.effects.unposted = true;
             }
             Attendance::There {
-                by: there,
-                reported: true,
-                ..
-            } if *there == by && node.health != Health::Dead => {
+                by, reported: true, ..
+            } if node.health != Health::Dead => {
                 let site = self.board.sites.get(id).and_then(|sites| sites.get(&path));
-                let report = site.filter(|site| site.value.by == by);
-                match report.map(|site| site.value.report.clone()) {
-                    Some(report) => self.stream_is(id, report, now),
+                match site.map(|site| &site.value) {
+                    Some(site) if site.by == *by => {
+                        let report = site.report.clone();
+                        self.stream_is(id, report, now);
+                    }
+                    // Whoever attended it before came late; who does now will say it again, or delete it.
+                    Some(_) => {}
                     None => self.stream_ended(id, &path),
                 }
             }

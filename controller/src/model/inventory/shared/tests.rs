@@ -200,6 +200,60 @@ fn a_node_is_what_its_controller_says() {
 }
 
 #[test]
+fn a_stream_that_another_controller_told_late_ends_when_it_is_taken_back() {
+    let mut world = World::new();
+    world.inventory.stored_node(identity(), world.at(0));
+    world.attends(THEIRS, &["a", "b"], 0);
+    let before = Attending {
+        run: 3,
+        dialogue: 1,
+    };
+    let report = StreamReport::new(path("a"), Arrival::Published, 1);
+    let late = world.posted(Site { by: before, report });
+    world.inventory.posted_site(&id(), late, world.at(1));
+    assert_eq!(
+        world.streams(),
+        ["a", "b"],
+        "its controller has not spoken yet"
+    );
+    let (at, now) = (world.next(), world.at(2));
+    world.inventory.unposted_site(&id(), &path("a"), at, now);
+    assert_eq!(world.streams(), ["b"]);
+}
+
+#[test]
+fn what_a_node_owned_is_looked_at_when_its_new_controller_has_heard_it() {
+    let mut world = World::new();
+    world.inventory.stored_node(identity(), world.at(0));
+    let owned = crate::plan::Placement {
+        owner: Some(crate::plan::Owner {
+            node: id(),
+            incarnation: identity().incarnation,
+        }),
+        epoch: Epoch(5),
+        since_unix_ms: 0,
+        moves: crate::plan::Moves::default(),
+    };
+    let revision = world.next();
+    let stored = world
+        .inventory
+        .stored_stream(&path("a"), Some(owned), revision);
+    assert!(stored.is_some());
+    let silent = Attended {
+        reported: false,
+        ..attended(THEIRS)
+    };
+    let posted = world.posted(silent);
+    world.inventory.posted_node(&id(), posted, world.at(0));
+    world.inventory.take_unsettled(9, world.at(0));
+    // It says that it has nothing; and as what it is, nothing has changed.
+    world.attends(THEIRS, &[], 1);
+    let unsettled = world.inventory.take_unsettled(9, world.at(1));
+    let paths: Vec<_> = unsettled.iter().map(|(path, ..)| path.name()).collect();
+    assert_eq!(paths, ["a"]);
+}
+
+#[test]
 fn a_node_whose_controller_is_gone_is_suspect_and_keeps_its_streams() {
     let mut world = World::new();
     world.inventory.stored_node(identity(), world.at(0));
