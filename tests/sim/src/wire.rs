@@ -3,7 +3,7 @@
 
 use crate::world::{Machine, World};
 use control::wire::{FromNode, ToNode, from_node, to_node};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -182,8 +182,9 @@ impl Pump {
         mut said: mpsc::Receiver<Result<ToNode, Status>>,
         hears: mpsc::Sender<ToNode>,
     ) {
-        // What was said long ago and comes again.
+        // What was said long ago and comes again; and the epochs at which streams were told since.
         let mut late: Option<ToNode> = None;
+        let mut told: BTreeMap<String, u64> = BTreeMap::new();
         loop {
             let message = tokio::select! {
                 biased;
@@ -195,16 +196,27 @@ impl Pump {
                 return;
             }
             let Some(Ok(message)) = message else { return };
-            let may = matches!(
-                message.message,
-                Some(to_node::Message::Desired(_) | to_node::Message::Located(_))
-            );
+            let may = match &message.message {
+                Some(to_node::Message::Desired(_)) => true,
+                Some(to_node::Message::Located(located)) => {
+                    told.insert(located.path.clone(), located.epoch);
+                    true
+                }
+                _ => false,
+            };
             let old = match may && self.repeats() {
                 true => late.replace(message.clone()),
                 false => None,
             };
             let _ = hears.send(message).await;
-            if let Some(old) = old {
+            // The contract promises order: only what its numbers show to be old may come again.
+            let shown = old.filter(|old| match &old.message {
+                Some(to_node::Message::Located(old)) => {
+                    told.get(&old.path).is_none_or(|newest| old.epoch < *newest)
+                }
+                _ => true,
+            });
+            if let Some(old) = shown {
                 self.world
                     .log(format_args!("late {} to {}", self.from, self.to));
                 let _ = hears.send(old).await;
