@@ -22,7 +22,7 @@ pub mod promises;
 
 use crate::{
     plan::{
-        Facts, Placement, Policy,
+        Duplicates, Facts, Placement, Policy,
         placing::{self, Explained, Question},
         tree,
     },
@@ -466,7 +466,8 @@ impl Model {
     }
 
     /// Which origin a publish that `from` has belongs to; the choice is kept for
-    /// [`PLACING_KEPT`](crate::limits::PLACING_KEPT).
+    /// [`PLACING_KEPT`](crate::limits::PLACING_KEPT). A `backup`, and a publish of what has a backup, belongs
+    /// to an origin that has the stream from nobody else.
     ///
     /// # Errors
     /// If there is no origin with room; for people.
@@ -475,15 +476,23 @@ impl Model {
         path: &StreamPath,
         from: &NodeId,
         avoid: &[NodeId],
+        backup: bool,
         now: Now,
     ) -> Result<Upstream, &'static str> {
         let mut state = self.state.lock();
-        let question = state.question(path, state.inventory.site(from), avoid, now);
-        let explained = state.placed(question);
+        let mut question = state.question(path, state.inventory.site(from), avoid, now);
+        let all_stand_by = backup || self.policy.duplicates == Duplicates::Backup;
+        let mut taken = state.inventory.rivals(path, from, all_stand_by);
+        if backup {
+            let promised = state.promises.of(path, now.instant);
+            taken.extend(promised.cloned());
+            question.keep = state.inventory.pushed_to(path, from);
+        }
+        let explained = state.placed(question, &taken);
         let upstream = explained
             .chosen()
             .and_then(|chosen| state.inventory.upstream(&chosen.node));
-        if let Some(chosen) = explained.chosen() {
+        if let Some(chosen) = explained.chosen().filter(|_| !backup) {
             state.promises.make(path, &chosen.node, now.instant);
         }
         let revision = state.inventory.revision(path);
@@ -491,15 +500,19 @@ impl Model {
         let is_away = |candidate: &placing::Candidate| {
             matches!(candidate.standing, placing::Standing::Away(_))
         };
-        let no_origin = explained.candidates.iter().all(is_away);
+        let is_taken =
+            |candidate: &placing::Candidate| candidate.standing == placing::Standing::Taken;
+        let all_away = explained.candidates.iter().all(is_away);
+        let taken = explained.candidates.iter().any(is_taken);
         self.explanations.placed(Placing {
             at_unix_ms: now.unix_ms,
             revision,
             explained,
         });
-        upstream.ok_or(match no_origin {
-            true => "no origin is alive",
-            false => "every origin is full",
+        upstream.ok_or(match (all_away, taken) {
+            (true, _) => "no origin is alive",
+            (false, true) => "no origin is left that has not the stream from another publisher",
+            (false, false) => "every origin is full",
         })
     }
 
@@ -510,7 +523,7 @@ impl Model {
         Placing {
             at_unix_ms: now.unix_ms,
             revision: state.inventory.revision(path),
-            explained: state.placed(question),
+            explained: state.placed(question, &[]),
         }
     }
 }
@@ -566,11 +579,15 @@ impl State {
         }
     }
 
-    /// Publishes that were just sent to an origin count as its streams until they are.
-    fn placed(&self, question: Question) -> Explained {
+    /// Publishes that were just sent to an origin count as its streams until they are. Those that are
+    /// `taken` have the stream already, from another publisher.
+    fn placed(&self, question: Question, taken: &[NodeId]) -> Explained {
         let mut candidates = self.inventory.candidates();
         for candidate in &mut candidates {
             candidate.streams += self.promises.to(&candidate.node);
+            if candidate.standing == placing::Standing::Ready && taken.contains(&candidate.node) {
+                candidate.standing = placing::Standing::Taken;
+            }
         }
         placing::place(question, candidates)
     }

@@ -86,7 +86,7 @@ impl Pushes {
         self.config.enabled && (self.node.agent.has_controllers() || !self.listed.is_empty())
     }
 
-    fn start(&self, path: &StreamPath) {
+    fn start(&self, path: &StreamPath, backup: bool) {
         let ended = match self.running.lock().entry(path.clone()) {
             // Another encoder has taken over: the stream goes on.
             Entry::Occupied(_) => return,
@@ -98,6 +98,7 @@ impl Pushes {
         };
         let task = task::Task {
             path: path.clone(),
+            backup,
             silence: self.config.silence.get(),
             listed: self.listed.clone(),
             node: self.node.clone(),
@@ -131,7 +132,7 @@ impl Observer for Pushes {
         let by_encoder =
             publisher.origin == PublisherKind::Publish && publisher.passed_on.is_none();
         match by_encoder {
-            true => self.start(stream.path()),
+            true => self.start(stream.path(), publisher.backup),
             false => self.stop(stream.path()),
         }
     }

@@ -327,10 +327,11 @@ impl<I: Inward> Talking<I> {
             .map(|node| NodeId::new(node))
             .collect::<Result<_, _>>()?;
         self.parts.model.accuse(&avoid, now());
+        let (path, backup) = (path(&place.path)?, place.backup);
         let placed = self
             .parts
             .model
-            .place(&path(&place.path)?, &self.node, &avoid, now());
+            .place(&path, &self.node, &avoid, backup, now());
         let (origin, reason) = match placed {
             Ok(origin) => (Some(origin.into()), String::new()),
             Err(reason) => (None, reason.to_owned()),

@@ -68,6 +68,8 @@ pub enum Standing {
     Ready,
     /// It takes nothing new.
     Draining,
+    /// It has the stream from another publisher, and what is placed is to be elsewhere.
+    Taken,
     /// It cannot be reached by RTMP at all.
     NoRtmp,
     /// It is not there; why, for people.
@@ -230,6 +232,10 @@ fn ruled_out(candidate: &Candidate) -> Option<RuledOut> {
         Standing::Away(why) => Some(RuledOut::Standing(why.clone())),
         Standing::NoRtmp => Some(RuledOut::Standing("takes no RTMP".into())),
         Standing::Draining => Some(RuledOut::Standing("drains".into())),
+        Standing::Taken => {
+            let why = "has the stream from another publisher";
+            Some(RuledOut::Standing(why.into()))
+        }
         Standing::Ready if reached(streams.into(), candidate.streams as u64) => {
             Some(RuledOut::StreamsFull)
         }

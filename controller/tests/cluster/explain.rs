@@ -20,7 +20,7 @@ async fn each_decision_is_kept_with_what_led_to_it_and_leads_to_the_same_answer(
 
     let placed = edge
         .agent
-        .place(&path("new"), &[])
+        .place(&path("new"), &[], false)
         .await
         .expect("an origin");
     assert_eq!(placed.node.as_str(), "two", "it has fewer streams");

@@ -1,7 +1,7 @@
 //! Streams are found where they are published, by everybody, at once, and by nobody else.
 
 use super::world::{Node, PATIENCE, at, config, events, eventually, get, happens, path, start};
-use agent::{Arrival, Role};
+use agent::{Arrival, NodeId, Role};
 use controller::config::DuplicatesRule;
 use std::{
     sync::{
@@ -229,7 +229,7 @@ async fn a_publish_at_an_edge_goes_where_the_stream_is_and_both_edges_agree() {
     for edge in &edges {
         edge.is_connected().await;
         assert!(
-            edge.agent.place(&path("new"), &[]).await.is_err(),
+            edge.agent.place(&path("new"), &[], false).await.is_err(),
             "there is no origin yet"
         );
     }
@@ -238,18 +238,18 @@ async fn a_publish_at_an_edge_goes_where_the_stream_is_and_both_edges_agree() {
     two.is_connected().await;
     let first = edges[0]
         .agent
-        .place(&path("new"), &[])
+        .place(&path("new"), &[], false)
         .await
         .expect("placed");
     let second = edges[1]
         .agent
-        .place(&path("new"), &[])
+        .place(&path("new"), &[], false)
         .await
         .expect("placed");
     assert_eq!(first.node, second.node);
     let other = edges[0]
         .agent
-        .place(&path("new"), std::slice::from_ref(&first.node))
+        .place(&path("new"), std::slice::from_ref(&first.node), false)
         .await
         .expect("placed");
     assert_ne!(other.node, first.node);
@@ -258,7 +258,7 @@ async fn a_publish_at_an_edge_goes_where_the_stream_is_and_both_edges_agree() {
     edges[0].finds("cam", "two").await;
     let placed = edges[1]
         .agent
-        .place(&path("cam"), &[])
+        .place(&path("cam"), &[], false)
         .await
         .expect("placed");
     assert_eq!(placed.node.as_str(), "two");
@@ -298,6 +298,63 @@ async fn who_does_not_know_the_token_stays_outside() {
     controller
         .model()
         .read(|inventory| assert!(inventory.nodes().is_empty()));
+    controller.stop().await;
+}
+
+/// Where a publish that came to `edge` belongs: the origin, or why there is none.
+async fn placed(edge: &Node, avoid: &[&str], backup: bool) -> String {
+    let avoid: Vec<NodeId> = avoid
+        .iter()
+        .map(|node| NodeId::new(node).expect("a good id"))
+        .collect();
+    match edge.agent.place(&path("cam"), &avoid, backup).await {
+        Ok(origin) => origin.node.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_goes_where_nobody_else_publishes_the_stream_and_so_does_what_has_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let controller = start(&config(dir.path())).await;
+    let grpc = controller.grpc_address();
+    let (one, two) = (Node::origin("one", &[grpc]), Node::origin("two", &[grpc]));
+    let (edge, other) = (Node::edge("edge-1", &[grpc]), Node::edge("edge-2", &[grpc]));
+    for node in [&one, &two, &edge, &other] {
+        node.is_connected().await;
+    }
+    let pushed = |by: &str, backup| {
+        let by = NodeId::new(by).expect("a good id");
+        move |report: &mut agent::StreamReport| {
+            report.pushed = Some(agent::Pushed { by, turn: 1 });
+            report.backup = backup;
+        }
+    };
+    // The first was told where to go, and is not there yet.
+    let first = placed(&edge, &[], false).await;
+    let (primary, second) = match first.as_str() {
+        "one" => (&one, "two"),
+        _ => (&two, "one"),
+    };
+    assert_eq!(placed(&other, &[], true).await, second);
+    primary.has("cam", Arrival::Published, pushed("edge-1", false));
+    other.finds("cam", &first).await;
+    assert_eq!(placed(&other, &[], true).await, second);
+    // Even if that one has just failed it: there is but the other publisher's besides.
+    assert_eq!(placed(&other, &[second], true).await, second);
+
+    let standby = if second == "one" { &one } else { &two };
+    standby.has("cam", Arrival::Published, pushed("edge-2", true));
+    eventually("both are known", async || {
+        let said = placed(&edge, &[&first], false).await;
+        (said == first).then_some(())
+    })
+    .await;
+    assert_eq!(placed(&other, &[], true).await, second, "it stays");
+    let third = Node::edge("edge-3", &[grpc]);
+    third.is_connected().await;
+    let said = placed(&third, &[], true).await;
+    assert!(said.contains("from another publisher"), "{said}");
     controller.stop().await;
 }
 

@@ -62,7 +62,7 @@ async fn without_a_controller_known_streams_are_found_and_generations_go_on_afte
     assert!(!edge.agent.locate(&path("other")).answer().await.known);
     let fallback = edge
         .agent
-        .place(&path("other"), &[])
+        .place(&path("other"), &[], false)
         .await
         .expect("the last origins are known");
     assert_eq!(fallback.node.as_str(), "origin");

@@ -49,11 +49,12 @@ pub(super) async fn choose(
     agent: &Agent,
     listed: &[Target],
     path: &StreamPath,
+    backup: bool,
     avoided: &Avoided,
 ) -> Result<Origin, String> {
     let now = Instant::now();
     let refused = if agent.has_controllers() {
-        let placed = agent.place(path, &avoided.nodes(now)).await;
+        let placed = agent.place(path, &avoided.nodes(now), backup).await;
         match placed.map_err(|error| error.to_string()).and_then(named) {
             Ok(origin) => return Ok(origin),
             Err(refused) => refused,

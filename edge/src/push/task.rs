@@ -36,6 +36,8 @@ const REFUSED_MAX: Duration = Duration::from_secs(15);
 
 pub(super) struct Task {
     pub(super) path: StreamPath,
+    /// The encoder says that another one, elsewhere, sends the same.
+    pub(super) backup: bool,
     /// How long an origin may acknowledge nothing.
     pub(super) silence: Duration,
     pub(super) listed: Arc<[Target]>,
@@ -46,6 +48,8 @@ pub(super) struct Task {
 struct Failures {
     avoided: Avoided,
     rest: Duration,
+    /// Why there was no origin the last time; said once.
+    unplaced: Option<String>,
     refused_since: Option<Instant>,
 }
 
@@ -64,6 +68,7 @@ impl Task {
         let mut failures = Failures {
             avoided: Avoided::default(),
             rest: REST_MIN,
+            unplaced: None,
             refused_since: None,
         };
         let mut turn = 0;
@@ -72,6 +77,7 @@ impl Task {
                 &self.node.agent,
                 &self.listed,
                 &self.path,
+                self.backup,
                 &failures.avoided,
             );
             let origin = tokio::select! {
@@ -81,11 +87,15 @@ impl Task {
             let origin = match origin {
                 Ok(origin) => origin,
                 Err(error) => {
-                    tracing::warn!(stream = %self.path, %error, again_in = ?failures.rest, "no origin to push to");
+                    if failures.unplaced.as_ref() != Some(&error) {
+                        tracing::warn!(stream = %self.path, %error, "no origin to push to; the encoder stays");
+                        failures.unplaced = Some(error);
+                    }
                     failures.rest(&mut push, ended).await;
                     continue;
                 }
             };
+            failures.unplaced = None;
             turn = next_turn(turn);
             let introduction = Introduction::push(
                 self.node.agent.identity().node.to_string(),
@@ -132,7 +142,11 @@ impl Task {
         introduction: Introduction,
         ended: &CancellationToken,
     ) -> Result<(), PushError> {
-        let url = origin.target.url(&self.path)?;
+        let mut url = origin.target.url(&self.path)?;
+        if self.backup {
+            let query = url.query.map_or_else(String::new, |query| query + "&");
+            url.query = Some(query + "backup=1");
+        }
         tracing::info!(stream = %self.path, to = %origin.name, turn = introduction.turn, "push begins");
         let destination = Destination {
             url,

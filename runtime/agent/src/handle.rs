@@ -137,8 +137,13 @@ impl Agent {
     ///
     /// # Errors
     /// If the controller refuses, or no origin was ever heard of. Trying again later is safe.
-    pub async fn place(&self, path: &StreamPath, avoid: &[NodeId]) -> Result<Upstream, PlaceError> {
-        match self.ask_place(path, avoid).await {
+    pub async fn place(
+        &self,
+        path: &StreamPath,
+        avoid: &[NodeId],
+        backup: bool,
+    ) -> Result<Upstream, PlaceError> {
+        match self.ask_place(path, avoid, backup).await {
             Some(Ok(origin)) => Ok(origin),
             Some(Err(reason)) => Err(PlaceError::Refused {
                 path: path.clone(),
@@ -153,6 +158,7 @@ impl Agent {
         &self,
         path: &StreamPath,
         avoid: &[NodeId],
+        backup: bool,
     ) -> Option<Result<Upstream, String>> {
         if !*self.shared.connected.borrow() {
             return None;
@@ -167,6 +173,7 @@ impl Agent {
             request: 0,
             path: path.to_string(),
             avoid,
+            backup,
         };
         self.asks.try_send(Asked { place, answer }).ok()?;
         tokio::time::timeout(ANSWER_PATIENCE, answered)

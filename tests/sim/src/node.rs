@@ -384,6 +384,7 @@ impl Dialogue {
             request: self.requests,
             path: ask.path.to_string(),
             avoid: ask.avoid.iter().map(NodeId::to_string).collect(),
+            backup: false,
         }));
         self.placing.insert(self.requests, (ask.path, ask.answer));
     }

@@ -176,6 +176,37 @@ impl Inventory {
             .map_or(Revision(0), |stored| stored.revision)
     }
 
+    /// Origins that have a stream from others than `from`: from anybody, or (not `all`) only those who have
+    /// said that they are a backup.
+    pub(crate) fn rivals(&self, path: &StreamPath, from: &NodeId, all: bool) -> Vec<NodeId> {
+        let publishes = self.publishes(path);
+        publishes
+            .filter(|(_, it)| (all || it.backup) && !is_pushed_by(it, from))
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    /// The origin to which `from` pushes a stream.
+    pub(crate) fn pushed_to(&self, path: &StreamPath, from: &NodeId) -> Option<NodeId> {
+        let publishes = self.publishes(path);
+        publishes
+            .filter(|(_, it)| is_pushed_by(it, from))
+            .max_by_key(|(_, it)| it.pushed.as_ref().map(|pushed| pushed.turn))
+            .map(|(id, _)| id.clone())
+    }
+
+    /// The origins at which a stream is published.
+    fn publishes(&self, path: &StreamPath) -> impl Iterator<Item = (&NodeId, &StreamReport)> {
+        let sites = self.sites.get(path).into_iter().flatten();
+        sites.filter_map(move |id| {
+            let node = self.nodes.get(id)?;
+            let stream = node.streams.get(path)?;
+            let published = stream.arrival == Arrival::Published;
+            let is_origin = node.identity.role == Role::Origin;
+            (published && is_origin).then_some((id, stream))
+        })
+    }
+
     /// Who owns a stream.
     pub fn owner(&self, path: &StreamPath) -> Option<NodeId> {
         let stored = self.placements.get(path)?;
@@ -254,6 +285,13 @@ fn site(node: &Node) -> Site {
         region: node.identity.region.clone(),
         zone: node.identity.zone.clone(),
     }
+}
+
+fn is_pushed_by(stream: &StreamReport, node: &NodeId) -> bool {
+    stream
+        .pushed
+        .as_ref()
+        .is_some_and(|pushed| pushed.by == *node)
 }
 
 fn standing(node: &Node) -> Standing {

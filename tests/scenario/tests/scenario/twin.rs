@@ -5,6 +5,7 @@
 //! `WEIR_SCENARIO_SEED` makes a run's moments those of another.
 
 mod encoder;
+mod through_edges;
 
 use anyhow::{Context, Result, ensure};
 use encoder::Encoder;

@@ -1,10 +1,16 @@
-//! An encoder that sends the same, stamped the same, to two origins, and comes back to one that was away.
+//! An encoder that sends the same, stamped the same, to two nodes, and comes back to one that was away.
 
 use anyhow::Result;
 use bytes::Bytes;
 use harness::{Clip, Publisher};
 use media::Kind;
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::{sync::broadcast, task::JoinSet, time};
 
 /// Frames that wait for a line: some seconds. One that falls further behind goes on with newer ones.
@@ -18,6 +24,7 @@ type Frame = (u32, Kind, Bytes);
 /// Runs until it is dropped.
 pub(super) struct Encoder {
     _tasks: JoinSet<()>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Encoder {
@@ -25,12 +32,14 @@ impl Encoder {
     pub(super) fn start(clip: &Clip, urls: &[String]) -> Self {
         let (frames, _) = broadcast::channel(WAITING_MAX);
         let mut tasks = JoinSet::new();
+        let connections = Arc::new(AtomicUsize::new(0));
         for url in urls {
             let (url, clip, frames) = (url.clone(), clip.clone(), frames.clone());
+            let connections = Arc::clone(&connections);
             tasks.spawn(async move {
                 loop {
                     // An origin that is away is no fault of the encoder's: it comes again.
-                    let _ = line(&url, &clip, &frames).await;
+                    let _ = line(&url, &clip, &frames, &connections).await;
                     time::sleep(REST).await;
                 }
             });
@@ -44,13 +53,27 @@ impl Encoder {
                 let _ = frames.send((timestamp, kind, body.clone()));
             }
         });
-        Self { _tasks: tasks }
+        Self {
+            _tasks: tasks,
+            connections,
+        }
+    }
+
+    /// How often it was let in so far, at all of its URLs together.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Relaxed)
     }
 }
 
 /// One connection, from its headers to its end.
-async fn line(url: &str, clip: &Clip, frames: &broadcast::Sender<Frame>) -> Result<()> {
+async fn line(
+    url: &str,
+    clip: &Clip,
+    frames: &broadcast::Sender<Frame>,
+    connections: &AtomicUsize,
+) -> Result<()> {
     let mut publisher = Publisher::connect(url).await?;
+    connections.fetch_add(1, Relaxed);
     let mut frames = frames.subscribe();
     let mut told = false;
     loop {
