@@ -17,7 +17,7 @@ use std::{
 /// Behind by more than this, the loop gives up what it owes and goes on from now.
 const DEBT_MAX: Duration = Duration::from_secs(1);
 
-/// Different pieces that are sent in turn, as a stream's are.
+/// Different pieces of a stream that are sent in turn.
 const PIECES: usize = 16;
 
 /// What the loop sends to each socket.
@@ -27,17 +27,20 @@ pub struct Pieces {
     pub bytes: u32,
     /// Bits to each socket in a second.
     pub bits_per_second: u32,
+    /// Streams of different bytes; sockets get them in turn.
+    pub streams: u32,
     /// Leaves out `TCP_NODELAY`: the kernel then holds a piece back while an earlier one is not yet
     /// acknowledged, and sends both at once. Cheaper, and later; some servers do so.
     pub nagle: bool,
 }
 
 impl Pieces {
-    /// A frame each.
-    pub fn of(footage: &Footage) -> Self {
+    /// A frame each, of as many streams.
+    pub fn of(footage: &Footage, streams: u32) -> Self {
         Self {
             bytes: footage.mean_bytes() as u32,
             bits_per_second: footage.bits_per_second_in_all() as u32,
+            streams,
             nagle: false,
         }
     }
@@ -57,24 +60,24 @@ impl Pieces {
 /// If the listener fails.
 pub fn serve(listener: &TcpListener, pieces: Pieces, goes_on: impl Fn() -> bool) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    let length = pieces.bytes.max(1) as usize;
-    let contents: Vec<Vec<u8>> = (0..PIECES)
-        .map(|number| vec![number as u8; length])
+    let mut streams: Vec<Stream> = (0..pieces.streams.max(1))
+        .map(|number| Stream::of(number, pieces.bytes))
         .collect();
     let interval = pieces.interval();
-    let mut sockets: Vec<TcpStream> = Vec::new();
     let mut due = Moment::now();
-    for content in contents.iter().cycle() {
+    let mut joined = 0;
+    for turn in (0..PIECES).cycle() {
         if !goes_on() {
             break;
         }
-        accept_all(listener, !pieces.nagle, &mut sockets)?;
-        sockets.retain(|socket| {
-            match send(socket, content, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
-                Ok(_) | Err(Errno::AGAIN) => true,
-                Err(_) => false,
-            }
-        });
+        while let Some(socket) = accept(listener, !pieces.nagle)? {
+            let stream = joined % streams.len();
+            streams[stream].sockets.push(socket);
+            joined += 1;
+        }
+        for stream in &mut streams {
+            stream.send(turn);
+        }
         due = due + interval;
         let now = Moment::now();
         if now.since(due) > DEBT_MAX {
@@ -85,18 +88,41 @@ pub fn serve(listener: &TcpListener, pieces: Pieces, goes_on: impl Fn() -> bool)
     Ok(())
 }
 
-fn accept_all(
-    listener: &TcpListener,
-    nodelay: bool,
-    sockets: &mut Vec<TcpStream>,
-) -> io::Result<()> {
+/// Those who get the same bytes.
+struct Stream {
+    contents: Vec<Vec<u8>>,
+    sockets: Vec<TcpStream>,
+}
+
+impl Stream {
+    fn of(number: u32, bytes: u32) -> Self {
+        let piece = |turn| vec![(number as usize * PIECES + turn) as u8; bytes.max(1) as usize];
+        Self {
+            contents: (0..PIECES).map(piece).collect(),
+            sockets: Vec::new(),
+        }
+    }
+
+    fn send(&mut self, turn: usize) {
+        let content = &self.contents[turn];
+        self.sockets.retain(|socket| {
+            match send(socket, content, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+                Ok(_) | Err(Errno::AGAIN) => true,
+                Err(_) => false,
+            }
+        });
+    }
+}
+
+/// The next who waits to be taken, if anybody does.
+fn accept(listener: &TcpListener, nodelay: bool) -> io::Result<Option<TcpStream>> {
     loop {
         match listener.accept() {
             Ok((socket, _)) => {
                 socket.set_nodelay(nodelay)?;
-                sockets.push(socket);
+                return Ok(Some(socket));
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             // Whoever hung up before we looked.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => return Err(error),
@@ -116,6 +142,7 @@ mod tests {
         let pieces = Pieces {
             bytes: 1_000,
             bits_per_second: 800_000,
+            streams: 2,
             nagle: false,
         };
         assert_eq!(pieces.interval(), Duration::from_millis(10));
@@ -129,12 +156,13 @@ mod tests {
         for player in &mut players {
             let mut bytes = Vec::new();
             player.read_to_end(&mut bytes).expect("bytes until the end");
-            received.push(bytes.len());
+            received.push(bytes);
         }
         server.join().expect("it ends").expect("it listens");
+        assert_ne!(received[0][0], received[1][0], "another stream");
         for bytes in received {
             // 60 pieces, or fewer on a machine that is busy.
-            assert!((10_000..=62_000).contains(&bytes), "{bytes}");
+            assert!((10_000..=62_000).contains(&bytes.len()), "{}", bytes.len());
         }
     }
 }

@@ -152,7 +152,8 @@ impl Recipe {
                     .arg("floor-server")
                     .args(["--listen", &rtmp.to_string()])
                     .args(["--piece-bytes", &pieces.bytes.to_string()])
-                    .args(["--bitrate", &pieces.bits_per_second.to_string()]);
+                    .args(["--bitrate", &pieces.bits_per_second.to_string()])
+                    .args(["--streams", &pieces.streams.to_string()]);
                 if pieces.nagle {
                     command.arg("--nagle");
                 }

@@ -87,7 +87,7 @@ impl Compare {
         if !self.no_floor {
             contenders.push(Contender {
                 name: "bare loop".to_owned(),
-                recipe: Recipe::Floor(Pieces::of(&self.media.footage())),
+                recipe: Recipe::Floor(Pieces::of(&self.media.footage(), self.media.streams)),
             });
         }
         let mut plan = Plan::default();
@@ -142,7 +142,7 @@ pub(crate) struct Floor {
 impl Floor {
     pub(crate) fn run(&self) -> anyhow::Result<bool> {
         let footage = self.media.footage();
-        let mut pieces = Pieces::of(&footage);
+        let mut pieces = Pieces::of(&footage, self.media.streams);
         pieces.nagle = self.nagle;
         if let Some(bytes) = self.piece_bytes {
             pieces.bytes = bytes;
@@ -190,6 +190,9 @@ pub(crate) struct FloorServer {
     /// Bits to each player in a second.
     #[arg(long, value_name = "BITS", value_parser = bits)]
     bitrate: u32,
+    /// Streams of different bytes; players get them in turn.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    streams: u32,
     /// Leave out TCP_NODELAY.
     #[arg(long)]
     nagle: bool,
@@ -202,6 +205,7 @@ impl FloorServer {
         let pieces = Pieces {
             bytes: self.piece_bytes,
             bits_per_second: self.bitrate,
+            streams: self.streams,
             nagle: self.nagle,
         };
         floor::serve(&listener, pieces, || true)?;
