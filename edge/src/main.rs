@@ -5,6 +5,8 @@
 
 mod config;
 mod push;
+#[cfg(test)]
+mod testing;
 mod upstream;
 
 use config::Config;

@@ -1,175 +1,226 @@
-//! Pushes from an edge to origins in this process.
+//! Pushes from an edge to origins in this process, over real sockets.
 
 use super::*;
-use agent::{Agent, Bound, Report, Role};
-use media::{Frame, Kind, MediaTime, Role as FrameRole, path::DEFAULT_VHOST};
+use crate::testing::{encoder, frame, is_said, node, online, path, publish, relay, target, until};
+use media::{Kind, Role};
 use relay::{
     Relay,
     dial::Dialler,
-    hub::{Epoch, PassedOn, Publisher, PublisherInfo, Stream},
-    settings::Settings,
+    hub::{Duplicate, Epoch, PassedOn, Publisher},
+    rtmp::{
+        introduction::Introduction,
+        push::{Destination, Push},
+    },
+    settings::{Secret, Settings},
 };
-use std::{
-    net::SocketAddr,
-    time::{Instant, SystemTime},
-};
-use tokio::time;
+use std::{future, net::SocketAddr};
+use tokio::sync::mpsc;
 
-struct Idle;
+/// Longer than any of these tests may take.
+const SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
-impl agent::Source for Idle {
-    fn report(&self) -> Report {
-        Report::default()
-    }
-}
-
-fn path() -> StreamPath {
-    StreamPath::new(DEFAULT_VHOST, "live", "a").expect("a path")
-}
-
-fn origin() -> (Relay, SocketAddr) {
-    let relay = Relay::start(Settings::default(), 1).expect("threads");
-    let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
-    let listening = relay.listen(any.into()).expect("a port");
-    let address = listening.address();
-    relay.serve_rtmp(listening).expect("an idle shard");
-    (relay, address)
-}
-
-fn edge(origins: &[SocketAddr]) -> Relay {
-    let relay = Relay::start(Settings::default(), 1).expect("threads");
-    let agents = agent::Config {
-        node: Some("edge-1".into()),
-        ..agent::Config::default()
-    };
-    let identity = agent::identify(&agents, Role::Edge, Bound::default());
-    let node = Node {
-        relay: relay.clone(),
-        agent: Agent::spawn(&agents, identity, Arc::new(Idle), Default::default()),
-        dialler: Dialler::new(None).expect("no CA file"),
-    };
-    let target = |address: &SocketAddr| address.to_string().parse().expect("a target");
-    let listed = origins.iter().map(target).collect();
-    let pushes = Pushes::new(Config::default(), listed, node);
+/// An edge that pushes to `origins`.
+fn edge(origins: &[SocketAddr], settings: Settings) -> Relay {
+    let (relay, _) = relay(settings);
+    let listed = origins.iter().copied().map(target).collect();
+    let pushes = Pushes::new(Config::default(), listed, node(&relay));
     relay.hub().observe(vec![Arc::new(pushes)]);
     relay
 }
 
-fn publish(relay: &Relay, origin: PublisherKind, passed_on: Option<PassedOn>) -> Publisher {
-    let info = PublisherInfo {
-        peer: None,
-        origin,
-        upstream: None,
-        since: SystemTime::now(),
-        passed_on: passed_on.map(Arc::new),
-        epoch: Epoch::NONE,
-        backup: false,
-    };
-    relay.hub().publish(&path(), info).expect("nobody does")
+fn knows(token: &str) -> Settings {
+    Settings {
+        secret: Secret::new(token),
+        ..Settings::default()
+    }
 }
 
-fn frame(publisher: &Publisher, kind: Kind, role: FrameRole, number: u8) {
-    let body = match kind {
-        Kind::Audio => vec![0xaf, u8::from(role != FrameRole::Config), number],
-        _ => {
-            let form = if role == FrameRole::Inter { 0x27 } else { 0x17 };
-            let packet = u8::from(role != FrameRole::Config);
-            vec![form, packet, 0, 0, 0, number]
-        }
-    };
-    let frame = Frame {
-        kind,
-        role,
-        codec: None,
-        track: 0,
-        dts: MediaTime::from_millis(i64::from(number) * 40),
-        body: body.into(),
-    };
-    publisher
-        .publish(frame, Instant::now())
-        .expect("it is ours");
+/// Configuration and a key frame: what a push begins with.
+fn begin(encoder: &Publisher) {
+    frame(encoder, Kind::Video, Role::Config, 0);
+    frame(encoder, Kind::Video, Role::Key, 0);
 }
 
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let held = async {
-        while !holds() {
-            time::sleep(std::time::Duration::from_millis(2)).await;
-        }
+fn pictures(relay: &Relay, path: &StreamPath) -> u64 {
+    online(relay, path).map_or(0, |stream| stream.totals().now().video_frames)
+}
+
+/// The node that pushes the stream to `relay`; empty if it is not believed to be one.
+fn pushed_by(relay: &Relay, path: &StreamPath) -> Option<String> {
+    let publisher = online(relay, path)?.publisher()?;
+    let passed_on = publisher.passed_on?;
+    Some(passed_on.node.to_string())
+}
+
+/// Why a connection of a push was over, and whether it was refused.
+struct Over {
+    why: String,
+    refused: bool,
+}
+
+/// One push of `edge-1` from `edge` that goes to each of these in turn, and says that it knows `epoch`.
+fn push_in_turn(
+    edge: &Relay,
+    path: &StreamPath,
+    origins: Vec<SocketAddr>,
+    epoch: Epoch,
+) -> mpsc::Receiver<Over> {
+    let (said, over) = mpsc::channel(1);
+    let path = path.clone();
+    let pushing = move |shard: std::rc::Rc<relay::shard::Shard>| {
+        let own = shard.clone();
+        shard.spawn(async move {
+            let dialler = Dialler::new(None).expect("no CA file");
+            let mut push = Push::new(&own, &path);
+            for (origin, turn) in origins.into_iter().zip(1..) {
+                let to = Destination {
+                    url: target(origin).url(&path).expect("a URL"),
+                    introduction: Introduction::push(
+                        "edge-1".into(),
+                        turn,
+                        epoch,
+                        &Secret::default(),
+                    ),
+                    silence_max: SILENCE,
+                    answers: true,
+                };
+                let ended = push.run(&dialler, &to, future::pending()).await;
+                let error = ended.expect_err("its publisher stays");
+                let over = Over {
+                    why: error.to_string(),
+                    refused: error.is_refusal(),
+                };
+                if said.send(over).await.is_err() {
+                    return;
+                }
+            }
+        });
     };
-    let held = time::timeout(std::time::Duration::from_secs(15), held).await;
-    held.unwrap_or_else(|_| panic!("waited in vain: {what}"));
-}
-
-fn stream(relay: &Relay) -> Option<Arc<Stream>> {
-    let stream = relay.hub().find(&path())?;
-    stream.is_online().then_some(stream)
-}
-
-fn pictures(relay: &Relay) -> u64 {
-    stream(relay).map_or(0, |stream| stream.totals().now().video_frames)
+    edge.shards().run(pushing).expect("an idle shard");
+    over
 }
 
 #[tokio::test]
 async fn what_an_encoder_publishes_is_pushed_and_ends_with_it() {
-    let (origin, address) = origin();
-    let edge = edge(&[address]);
-    let encoder = publish(&edge, PublisherKind::Publish, None);
-    frame(&encoder, Kind::Video, FrameRole::Config, 0);
-    frame(&encoder, Kind::Video, FrameRole::Key, 0);
-    frame(&encoder, Kind::Video, FrameRole::Inter, 1);
-    until("the push", || pictures(&origin) >= 2).await;
-    let pushed = stream(&origin).and_then(|stream| stream.publisher());
-    let passed_on = pushed.and_then(|publisher| publisher.passed_on);
-    assert_eq!(
-        passed_on.map(|it| it.node.to_string()).as_deref(),
-        Some("edge-1")
-    );
-    frame(&encoder, Kind::Video, FrameRole::Inter, 2);
+    let path = path("pushed");
+    let (origin, address) = relay(Settings::default());
+    let edge = edge(&[address], Settings::default());
+    let encoder = publish(&edge, &path, encoder());
+    begin(&encoder);
+    frame(&encoder, Kind::Video, Role::Inter, 1);
+    until("the push", || pictures(&origin, &path) >= 2).await;
+    assert_eq!(pushed_by(&origin, &path).as_deref(), Some("edge-1"));
+    frame(&encoder, Kind::Video, Role::Inter, 2);
     drop(encoder);
-    until("its end", || stream(&origin).is_none()).await;
+    until("its end", || online(&origin, &path).is_none()).await;
     until("the last to let go", || edge.hub().streams().is_empty()).await;
 }
 
 #[tokio::test]
 async fn the_next_origin_gets_all_that_is_kept_and_the_encoder_notices_nothing() {
-    let (first, one) = origin();
-    let (second, two) = origin();
-    let edge = edge(&[one, two]);
-    let encoder = publish(&edge, PublisherKind::Publish, None);
-    frame(&encoder, Kind::Video, FrameRole::Config, 0);
-    frame(&encoder, Kind::Video, FrameRole::Key, 0);
-    until("the push", || stream(&first).or(stream(&second)).is_some()).await;
-    let (old, new) = match stream(&first) {
-        Some(_) => (first, second),
-        None => (second, first),
+    let path = path("moved");
+    let (first, one) = relay(Settings::default());
+    let (second, two) = relay(Settings::default());
+    let edge = edge(&[one, two], Settings::default());
+    let encoder = publish(&edge, &path, encoder());
+    begin(&encoder);
+    let is_at = |relay: &Relay| online(relay, &path).is_some();
+    until("the push", || is_at(&first) || is_at(&second)).await;
+    let (old, new) = match is_at(&first) {
+        true => (first, second),
+        false => (second, first),
     };
-    frame(&encoder, Kind::Video, FrameRole::Inter, 1);
+    frame(&encoder, Kind::Video, Role::Inter, 1);
     old.close().await;
-    frame(&encoder, Kind::Video, FrameRole::Inter, 2);
-    until("the next origin", || stream(&new).is_some()).await;
-    frame(&encoder, Kind::Video, FrameRole::Inter, 3);
+    frame(&encoder, Kind::Video, Role::Inter, 2);
+    until("the next origin", || is_at(&new)).await;
+    frame(&encoder, Kind::Video, Role::Inter, 3);
     // Configuration and four pictures, from the key frame on: those that the old one had, too.
-    until("all frames", || pictures(&new) >= 4).await;
-    assert!(stream(&edge).is_some(), "the encoder publishes on");
+    until("all frames", || pictures(&new, &path) >= 4).await;
+    assert!(is_at(&edge), "the encoder publishes on");
 }
 
 #[tokio::test]
 async fn what_comes_from_elsewhere_is_not_pushed() {
-    let (origin, address) = origin();
-    let edge = edge(&[address]);
+    let path = path("elsewhere");
+    let (origin, address) = relay(Settings::default());
+    let edge = edge(&[address], Settings::default());
     let forward = PassedOn {
         node: "".into(),
         turn: 0,
         epoch: Epoch::NONE,
     };
-    for (kind, passed_on) in [
+    for (origin_of_it, passed_on) in [
         (PublisherKind::Pull, None),
-        (PublisherKind::Publish, Some(forward)),
+        (PublisherKind::Publish, Some(Arc::new(forward))),
     ] {
-        let publisher = publish(&edge, kind, passed_on);
-        frame(&publisher, Kind::Video, FrameRole::Key, 0);
+        let mut info = encoder();
+        (info.origin, info.passed_on) = (origin_of_it, passed_on);
+        let publisher = publish(&edge, &path, info);
+        frame(&publisher, Kind::Video, Role::Key, 0);
         assert!(origin.hub().streams().is_empty());
-        let readers = stream(&edge).map(|stream| stream.readers().borrow().all);
+        let readers = online(&edge, &path).map(|stream| stream.readers().borrow().all);
         assert_eq!(readers, Some(0), "nobody reads it in order to push it");
     }
+}
+
+#[tokio::test]
+async fn who_cannot_prove_to_be_the_node_takes_nothing_from_it_and_waits_as_a_stranger() {
+    let path = path("proof");
+    let (origin, address) = relay(knows("hush"));
+    let honest = edge(&[address], knows("hush"));
+    let encoder_there = publish(&honest, &path, encoder());
+    begin(&encoder_there);
+    until("the push", || pictures(&origin, &path) >= 1).await;
+    assert_eq!(pushed_by(&origin, &path).as_deref(), Some("edge-1"));
+
+    // The same name, and a later turn: with the token it would take the stream over.
+    let stranger = edge(&[address], knows("hash"));
+    let encoder_here = publish(&stranger, &path, encoder());
+    begin(&encoder_here);
+    is_said(&["node=edge-1", "does not know the join token"]).await;
+    is_said(&["publisher refused", "live/proof", "already being published"]).await;
+    is_said(&["push broke; the encoder stays", "live/proof", "BadName"]).await;
+    assert_eq!(pushed_by(&origin, &path).as_deref(), Some("edge-1"));
+    assert!(
+        online(&stranger, &path).is_some(),
+        "its encoder publishes on"
+    );
+
+    drop(encoder_there);
+    let is_in = || pushed_by(&origin, &path).as_deref() == Some("");
+    until("the stranger's turn", is_in).await;
+}
+
+#[tokio::test]
+async fn a_push_at_an_older_epoch_is_refused_and_the_next_origin_gets_all_that_it_kept() {
+    let path = path("stale");
+    // Even where any second publisher takes over.
+    let mut lenient = Settings::default();
+    lenient.publish.duplicate = Duplicate::Takeover;
+    let (owner, at_owner) = relay(lenient);
+    let (next, at_next) = relay(Settings::default());
+    let _owned = publish(&owner, &path, encoder());
+    owner.hub().believe(&path, Epoch(5));
+    let (edge, _) = relay(Settings::default());
+    let encoder = publish(&edge, &path, encoder());
+    let mut over = push_in_turn(&edge, &path, vec![at_owner, at_next], Epoch(4));
+    begin(&encoder);
+    frame(&encoder, Kind::Video, Role::Inter, 1);
+    let refused = over.recv().await.expect("the push goes on");
+    assert!(refused.refused, "{}", refused.why);
+    assert!(
+        refused.why.contains("already being published"),
+        "{}",
+        refused.why
+    );
+    assert_eq!(pushed_by(&owner, &path), None, "the owner keeps its own");
+    // Configuration and two pictures.
+    until("all frames", || pictures(&next, &path) >= 2).await;
+    assert_eq!(pushed_by(&next, &path).as_deref(), Some("edge-1"));
+
+    // It was the epoch: who knows the newest takes over there.
+    let _over = push_in_turn(&edge, &path, vec![at_owner], Epoch(5));
+    let is_in = || pushed_by(&owner, &path).as_deref() == Some("edge-1");
+    until("the push at the newest epoch", is_in).await;
 }
