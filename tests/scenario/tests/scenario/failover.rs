@@ -9,6 +9,7 @@ mod encoder;
 mod gaps;
 mod world;
 
+use crate::faults;
 use anyhow::{Result, ensure};
 use gaps::Gaps;
 use harness::{Player, eventually};
@@ -30,8 +31,7 @@ struct Size {
 
 /// Short, or as the environment says.
 fn size() -> Size {
-    let kills = std::env::var("WEIR_SCENARIO_KILLS").ok();
-    match kills.and_then(|kills| kills.parse().ok()) {
+    match faults::kills() {
         Some(rounds) => Size {
             rounds,
             streams: 20,

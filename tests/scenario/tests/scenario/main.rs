@@ -6,6 +6,7 @@ mod control;
 mod crowd;
 mod demo;
 mod failover;
+mod faults;
 mod forward;
 mod ha;
 mod hostile;

@@ -1,13 +1,13 @@
 //! A controller, two origins and three edges; encoders that publish at the first edge, players at the
 //! other two.
 
-use super::super::witness;
+use crate::{faults, witness};
 use anyhow::{Context, Result, ensure};
 use harness::{
-    Clip, Player, Program, Streaming, eventually, http,
+    Clip, Player, Program, Streaming, eventually,
     player::{Heard, ensure_begins_well, ensure_rising},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     collections::BTreeMap,
     ops::Range,
@@ -55,15 +55,13 @@ impl World {
         for number in 1..=3 {
             edges.push(Program::edge(node(format!("edge-{number}"))).await?);
         }
-        let seed = witness::seed();
-        eprintln!("WEIR_SCENARIO_SEED={seed}");
         let mut world = Self {
             controller,
             origins,
             edges,
             streamings: Vec::new(),
             players: Vec::new(),
-            random: fastrand::Rng::with_seed(seed),
+            random: faults::moments(),
             _state: state,
         };
         world.all_alive().await?;
@@ -117,7 +115,7 @@ impl World {
 
     /// Who owns each stream, at which epoch.
     pub(super) async fn owners(&self) -> Result<BTreeMap<String, (String, u64)>> {
-        let page = self.says("/v1/streams?app=live&limit=1000").await?;
+        let page = faults::says(&self.controller, "/v1/streams?app=live&limit=1000").await?;
         let mut owners = BTreeMap::new();
         for stream in page["streams"].as_array().into_iter().flatten() {
             let text = |key: &str| stream[key].as_str().unwrap_or_default().to_owned();
@@ -152,7 +150,7 @@ impl World {
     /// Both origins and all edges are alive, by the controller's word.
     pub(super) async fn all_alive(&self) -> Result<()> {
         eventually(SOON, async || {
-            let cluster = self.says("/v1/cluster").await?;
+            let cluster = faults::says(&self.controller, "/v1/cluster").await?;
             ensure!(
                 cluster["origins"]["alive"] == 2 && cluster["edges"]["alive"] == 3,
                 "{cluster}"
@@ -228,11 +226,5 @@ impl World {
                 .collect::<String>()
         });
         lines.collect()
-    }
-
-    async fn says(&self, path: &str) -> Result<Value> {
-        let url = format!("http://{}{path}", self.controller.listener("rest"));
-        let body = http::get_ok(&url).await?;
-        serde_json::from_str(&body).with_context(|| body.clone())
     }
 }

@@ -141,7 +141,7 @@ async fn survives(returns: Returns) -> Result<()> {
 
 /// The epoch of each stream that somebody owns.
 async fn epochs(world: &World) -> Result<BTreeMap<String, u64>> {
-    let page = super::world::says(&world.controllers[0], "/v1/streams?app=live").await?;
+    let page = crate::faults::says(&world.controllers[0], "/v1/streams?app=live").await?;
     let streams = page["streams"].as_array().into_iter().flatten();
     let owned = streams.filter(|stream| stream["origin"].is_string());
     let epoch = |stream: &serde_json::Value| {

@@ -3,7 +3,8 @@
 //! The moments and the victims follow from a seed (`WEIR_SCENARIO_SEED`), `WEIR_SCENARIO_KILLS` says how
 //! many; what is killed comes back while the next is chosen, so that one of each at most is dead.
 
-use super::world::{MOVED_WITHIN, SOON, World, says};
+use super::world::{MOVED_WITHIN, SOON, World};
+use crate::faults::says;
 use anyhow::{Context, Result, ensure};
 use harness::{Clip, Streaming, eventually};
 use std::time::{Duration, Instant};

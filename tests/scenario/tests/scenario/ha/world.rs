@@ -1,8 +1,9 @@
 //! Controllers on one etcd, an origin and two edges, with a stream and players that must notice nothing.
 
+use crate::faults::says;
 use anyhow::{Context, Result, ensure};
 use harness::{
-    Clip, Player, Program, Streaming, eventually, http, peer::etcd::Etcd, player::ensure_rising,
+    Clip, Player, Program, Streaming, eventually, peer::etcd::Etcd, player::ensure_rising,
 };
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -167,10 +168,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-pub(super) async fn says(controller: &Program, path: &str) -> Result<Value> {
-    let url = format!("http://{}{path}", controller.listener("rest"));
-    let body = http::get_ok(&url).await?;
-    serde_json::from_str(&body).with_context(|| body.clone())
 }

@@ -1,6 +1,15 @@
 //! The two inputs come through two edges, which push them to two origins.
 
-use super::*;
+use super::{
+    encoder::Encoder,
+    gaps::Gaps,
+    input::nobody_noticed,
+    world::{SOON, World},
+};
+use crate::faults;
+use anyhow::{Context, Result, ensure};
+use harness::{Clip, Player, Program, eventually};
+use serde_json::json;
 
 /// Which origin owns the stream, once the other stands by.
 async fn owner(world: &World) -> Result<usize> {
@@ -32,7 +41,7 @@ async fn whichever_origin_is_killed_neither_encoder_nor_player_notices() -> Resu
     for player in &players {
         player.hears(40, SOON).await?;
     }
-    let mut random = seeded();
+    let mut random = faults::moments();
     let mut gaps = Gaps::default();
     for victim in [owner(&world).await?, 1 - owner(&world).await?] {
         world.stands_by_whole(&mut random).await;
