@@ -223,7 +223,7 @@ impl<I: Inward> Talking<I> {
                         Err(status) => return Ended::Refused(status),
                     },
                     Ok(None) => return Ended::Broke("the node closed it".into()),
-                    Err(status) => return Ended::Broke(status.message().to_owned()),
+                    Err(status) => return Ended::Broke(became(&status)),
                 },
                 room = outward.reserve(), if !self.outbox.is_empty() => {
                     let Ok(room) = room else {
@@ -342,6 +342,13 @@ impl<I: Inward> Talking<I> {
             reason,
         })
     }
+}
+
+/// What became of a connection, in the words of whoever noticed first: gRPC's own are `h2 protocol error`.
+fn became(status: &Status) -> String {
+    let cause = std::error::Error::source(status);
+    let deepest = std::iter::successors(cause, |error| error.source()).last();
+    deepest.map_or_else(|| status.message().to_owned(), ToString::to_string)
 }
 
 /// Ends a dialogue with a status; gives up if the node does not read.
