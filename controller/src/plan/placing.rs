@@ -7,7 +7,7 @@
 //! | crowded | up to 500 | half of what its zone uses on average: room is kept where others fail over to |
 //! | far | 300 | another region than the asker's |
 //! | near a failure | 100 | the zone of an origin that just failed: zones fail together |
-//! | avoided | 10,000 | it just failed itself; better than none |
+//! | avoided | 10,000 and more | it just failed itself, the last that did has most; better than none |
 //!
 //! Of equals the one with fewer streams, then the first by name. A stream that is somewhere stays
 //! there, however loaded that is: a move costs its players a gap.
@@ -32,7 +32,8 @@ const FAR: u32 = 300;
 /// Points for the zone of an origin that just failed.
 const NEAR_A_FAILURE: u32 = 100;
 
-/// Points for an origin that just failed; more than all others together.
+/// Points for an origin that just failed, more than all others together; twice as many for one that failed
+/// after it, and so on.
 const AVOIDED: u32 = 10_000;
 
 /// Where something stands.
@@ -85,7 +86,7 @@ pub struct Question {
     pub from: Site,
     /// Where the stream is, or was just sent.
     pub keep: Option<NodeId>,
-    /// Origins that just failed the asker.
+    /// Origins that just failed the asker, the last first.
     pub avoid: Vec<NodeId>,
 }
 
@@ -175,7 +176,6 @@ pub fn place(question: Question, candidates: Vec<Candidate>) -> Explained {
         .collect();
     let judge = |candidate: &Candidate| {
         let site = &candidate.site;
-        let avoided = question.avoid.contains(&candidate.node);
         let has_zone = !site.zone.is_empty();
         Judged {
             ruled_out: ruled_out(candidate),
@@ -184,7 +184,7 @@ pub fn place(question: Question, candidates: Vec<Candidate>) -> Explained {
                 crowded: crowded.get(site).copied().unwrap_or_default(),
                 far: far(&question.from, site),
                 near_a_failure: points(has_zone && failed.contains(&site), NEAR_A_FAILURE),
-                avoided: points(avoided, AVOIDED),
+                avoided: avoided(&question.avoid, &candidate.node),
             },
         }
     };
@@ -213,6 +213,15 @@ pub fn place(question: Question, candidates: Vec<Candidate>) -> Explained {
         question,
         candidates,
     }
+}
+
+/// None for one that has not failed.
+fn avoided(avoid: &[NodeId], node: &NodeId) -> u32 {
+    let place = avoid.iter().position(|it| it == node);
+    let steps = place.map_or(0, |place| avoid.len() - place);
+    u32::try_from(steps)
+        .unwrap_or(u32::MAX)
+        .saturating_mul(AVOIDED)
 }
 
 fn may_keep(question: &Question, candidate: &Candidate) -> bool {

@@ -3,7 +3,10 @@
 use agent::{Agent, NodeId, Upstream, placing};
 use media::StreamPath;
 use relay::Target;
-use std::time::{Duration, Instant};
+use std::{
+    cmp::Reverse,
+    time::{Duration, Instant},
+};
 
 /// How long an origin that has failed is avoided where there is another: longer than a restart takes.
 const AVOIDED_FOR: Duration = Duration::from_secs(10);
@@ -29,11 +32,16 @@ impl Avoided {
     }
 
     pub(super) fn has(&self, name: &str, now: Instant) -> bool {
-        let mut avoided = self.0.iter();
-        avoided.any(|(avoided, until)| avoided == name && *until > now)
+        self.failed(name, now).is_some()
     }
 
-    /// The last failed first, so that those are heard where not all are.
+    /// Its place among those that have failed, the first of them at 0; `None` if it has not.
+    fn failed(&self, name: &str, now: Instant) -> Option<usize> {
+        let mut avoided = self.0.iter();
+        avoided.position(|(avoided, until)| avoided == name && *until > now)
+    }
+
+    /// The last failed first, so that those are heard where not all are, and named last of all.
     fn nodes(&self, now: Instant) -> Vec<NodeId> {
         let late = self.0.iter().rev().filter(|(_, until)| *until > now);
         late.filter_map(|(name, _)| NodeId::new(name).ok())
@@ -57,6 +65,8 @@ pub(super) async fn choose(
         let placed = agent.place(path, &avoided.nodes(now), backup).await;
         match placed.map_err(|error| error.to_string()).and_then(named) {
             Ok(origin) => return Ok(origin),
+            // The list does not know who else has the stream.
+            Err(refused) if backup => return Err(refused),
             Err(refused) => refused,
         }
     } else {
@@ -76,7 +86,7 @@ fn named(upstream: Upstream) -> Result<Origin, String> {
 }
 
 /// The list's choice: every edge with the same list makes the same, and while one origin is avoided
-/// only its streams go elsewhere.
+/// only its streams go elsewhere. Where all are, it is the one that failed first.
 fn from_list(
     listed: &[Target],
     path: &StreamPath,
@@ -88,9 +98,9 @@ fn from_list(
         target: target.clone(),
         is_ours: false,
     });
-    origins.max_by_key(|origin| {
+    origins.min_by_key(|origin| {
         let drawn = placing::weight(path.as_str(), &origin.name);
-        (!avoided.has(&origin.name, now), drawn)
+        (avoided.failed(&origin.name, now), Reverse(drawn))
     })
 }
 
@@ -126,6 +136,6 @@ mod tests {
             avoided.add(name, began);
         }
         assert_eq!(avoided.nodes(began).len(), 3, "each once");
-        assert_eq!(choice(&avoided, 0, began), before[0], "better than none");
+        assert_eq!(choice(&avoided, 0, began), "b:1", "the first that failed");
     }
 }

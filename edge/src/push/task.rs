@@ -114,10 +114,14 @@ impl Task {
                 return;
             };
             metrics::counter!("weir_push_failures_total").increment(1);
-            tracing::warn!(stream = %self.path, %to, %error, seconds, "push broke; the encoder stays");
+            let is_known = error.is_refusal() && failures.refused_since.is_some();
+            if !is_known {
+                tracing::warn!(stream = %self.path, %to, %error, seconds, "push broke; the encoder stays");
+            }
             if error.is_refusal() {
                 let since = *failures.refused_since.get_or_insert(Instant::now());
-                if since.elapsed() > REFUSED_MAX {
+                // A backup waits for as long as the other is there.
+                if since.elapsed() > REFUSED_MAX && !self.backup {
                     tracing::warn!(stream = %self.path, %to, "the stream has another publisher: ours is closed");
                     self.node.relay.hub().evict(&self.path);
                     return;

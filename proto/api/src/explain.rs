@@ -140,6 +140,6 @@ pub struct Score {
     pub far: u32,
     /// 100 if an origin of its zone just failed the asker.
     pub near_a_failure: u32,
-    /// 10,000 if it just failed the asker itself.
+    /// 10,000 if it just failed the asker itself; 20,000 if another has failed it before that one, and so on.
     pub avoided: u32,
 }

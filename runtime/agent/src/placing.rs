@@ -2,6 +2,7 @@
 
 use control::{NodeId, Upstream};
 use media::StreamPath;
+use std::cmp::Reverse;
 
 /// Why a publish can be pushed nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,13 +24,14 @@ pub enum PlaceError {
 }
 
 /// The node's own choice: all nodes that know the same origins choose the same one for a path, and
-/// when an origin goes only its streams move (rendezvous hashing). Avoided origins come last.
+/// when an origin goes only its streams move (rendezvous hashing). Avoided origins, the last that failed
+/// first, come last.
 pub fn choose(path: &StreamPath, origins: &[Upstream], avoid: &[NodeId]) -> Option<Upstream> {
     let best = |origin: &&Upstream| {
-        let avoided = avoid.contains(&origin.node);
-        (!avoided, weight(path.as_str(), origin.node.as_str()))
+        let failed = avoid.iter().rev().position(|it| *it == origin.node);
+        (failed, Reverse(weight(path.as_str(), origin.node.as_str())))
     };
-    origins.iter().max_by_key(best).cloned()
+    origins.iter().min_by_key(best).cloned()
 }
 
 /// How much a stream is drawn to a server, by name; it belongs to the one that draws it most. The same
@@ -99,5 +101,10 @@ mod tests {
         );
         assert_eq!(chosen(&[origin("a")]).as_deref(), Some("a:1935"));
         assert_eq!(chosen(&[]), None);
+        for (avoid, wanted) in [(["a", "b"], "b"), (["b", "a"], "a")] {
+            let avoid = avoid.map(|name| NodeId::new(name).expect("a good id"));
+            let named = choose(&path(1), &[origin("a"), origin("b")], &avoid);
+            assert_eq!(named.expect("there are two").node.as_str(), wanted);
+        }
     }
 }

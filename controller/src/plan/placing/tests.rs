@@ -88,7 +88,7 @@ fn a_publish_goes_where_the_stream_is_then_to_the_least_loaded_with_room() {
         candidate("b1", "eu/b", 50, 0),
     ];
     let away = [with(Standing::Draining), candidate("z", "", 900, 0)];
-    let table: [Row; 14] = [
+    let table: [Row; 15] = [
         ("no origin", &[], "", None, &[], None),
         (
             "where it is, however loaded",
@@ -157,6 +157,14 @@ fn a_publish_goes_where_the_stream_is_then_to_the_least_loaded_with_room() {
             None,
             &["a1"],
             Some("b1"),
+        ),
+        (
+            "all have failed: the hung one, which is the last of them, is not asked again",
+            &fails,
+            "eu/c",
+            Some("a1"),
+            &["a1", "b1", "a2"],
+            Some("a2"),
         ),
         (
             "a drained one is not even kept",
