@@ -17,8 +17,10 @@ pub(crate) use tls::Certificates;
 use crate::{
     Config,
     limits::{GUESTS_WAITING_MAX, PROBE_INTERVAL, PROBE_PATIENCE, SENDING_MESSAGES_MAX},
+    metrics::DIALOGUES,
     program::Parts,
 };
+use ::metrics::gauge;
 use attend::Leave;
 use control::{
     limits::MESSAGE_BYTES_MAX,
@@ -41,6 +43,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
 ) -> anyhow::Result<()> {
     let cancel = parts.cancel.clone();
+    gauge!(DIALOGUES).set(0.0);
     let door = Door {
         parts,
         greeting: Greeting::of(&config),

@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 pub async fn stand(model: Arc<Model>, store: Arc<dyn Store>, cancel: CancellationToken) {
     let mut leader = model.leader();
     let mut before = Standing::Follows;
+    // Before it has led, too: a sum over all controllers needs each of them.
+    gauge!(LEADS).set(0.0);
     loop {
         let now = standing(&model);
         if now != before {

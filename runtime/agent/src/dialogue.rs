@@ -44,6 +44,9 @@ pub(crate) struct Asked {
     pub(crate) answer: oneshot::Sender<Result<Upstream, String>>,
 }
 
+/// Different reasons that get a line of their own: more than there are mistakes to make at a time.
+const REASONS_MAX: usize = 16;
+
 /// Why a dialogue ended, or never began. All of them lead to the next try.
 #[derive(Debug, thiserror::Error)]
 enum Ended {
@@ -84,6 +87,8 @@ pub(crate) async fn keep_talking(shared: Arc<Shared>, mut asked: mpsc::Receiver<
     let mut turn = fastrand::usize(..shared.controllers.len());
     let mut pause = RETRY_MIN;
     let mut failures: u32 = 0;
+    // Reasons that were logged since the last welcome: a new one is worth a line at once.
+    let mut said: Vec<String> = Vec::new();
     while !shared.cancel.is_cancelled() {
         let controller = &shared.controllers[turn % shared.controllers.len()];
         turn = turn.wrapping_add(1);
@@ -92,12 +97,18 @@ pub(crate) async fn keep_talking(shared: Arc<Shared>, mut asked: mpsc::Receiver<
             tracing::debug!(controller, reason = %ended, "dialogue with the controller ended");
         } else if welcomed {
             (pause, failures) = (RETRY_MIN, 0);
+            said.clear();
             tracing::warn!(controller, error = %ended, "dialogue with the controller broke");
         } else {
             failures = failures.saturating_add(1);
             counter!(FAILURES).increment(1);
             // One line when it begins, then one each 64 tries: about every five minutes.
-            if failures % 64 == 1 {
+            let reason = ended.to_string();
+            let is_new = said.len() < REASONS_MAX && !said.contains(&reason);
+            if is_new {
+                said.push(reason);
+            }
+            if is_new || failures % 64 == 1 {
                 let failures = u64::from(failures);
                 tracing::warn!(controller, failures, error = %ended, "no controller answers, serving on");
             }

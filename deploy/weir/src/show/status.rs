@@ -90,6 +90,10 @@ pub(super) fn restarts(restarts: &Restarts) -> String {
         Some(frozen) if frozen.cause == FreezeCause::Held => {
             format!("{by}; not yet: {}", frozen.reason)
         }
+        Some(frozen) if frozen.cause == FreezeCause::StoreLost => format!(
+            "FROZEN: {}; nobody is declared dead or restarted until it does",
+            frozen.reason
+        ),
         Some(frozen) => format!(
             "FROZEN: {}; nobody is declared dead or restarted until `weir unfreeze`",
             frozen.reason
