@@ -91,8 +91,10 @@ pub(super) async fn freeze(
     reason: Reason,
 ) -> Result<Json<Restarts>, Refused> {
     let reason = reason.or("no reason was given");
-    parts.supervisor.freeze(reason.clone());
-    write_down(&parts, Some(reason)).await?;
+    order(&parts, Some(reason.clone()), || {
+        parts.supervisor.freeze(reason);
+    })
+    .await?;
     Ok(Json(views::restarts(&parts.supervisor.standing())))
 }
 
@@ -100,13 +102,33 @@ pub(super) async fn unfreeze(
     State(parts): State<Parts>,
     _: Reason,
 ) -> Result<Json<Restarts>, Refused> {
-    parts.supervisor.thaw();
-    write_down(&parts, None).await?;
+    order(&parts, None, || parts.supervisor.thaw()).await?;
     Ok(Json(views::restarts(&parts.supervisor.standing())))
 }
 
-/// Tells the other controllers, and this one after a restart.
-async fn write_down(parts: &Parts, reason: Option<String>) -> Result<(), Refused> {
+/// Does what was ordered, and tells the other controllers, and this one after a restart. Where there are
+/// others, what they cannot be told is not done: they would go on otherwise when the store is back.
+async fn order(parts: &Parts, reason: Option<String>, act: impl FnOnce()) -> Result<(), Refused> {
+    if parts.store.is_shared() {
+        write_down(parts, reason, NOT_DONE).await?;
+        act();
+        return Ok(());
+    }
+    act();
+    write_down(parts, reason, NOT_STORED).await
+}
+
+const NOT_DONE: &str = "the store does not take it, and nothing is changed: without it the other \
+     controllers cannot know. Nobody is restarted while it is away; order it again when it answers";
+
+const NOT_STORED: &str = "done, but the store does not take it: it will not outlive the controller's \
+     restart; order it again";
+
+async fn write_down(
+    parts: &Parts,
+    reason: Option<String>,
+    if_not: &'static str,
+) -> Result<(), Refused> {
     let freeze = Freeze {
         reason,
         at_unix_ms: now().unix_ms,
@@ -114,10 +136,6 @@ async fn write_down(parts: &Parts, reason: Option<String>) -> Result<(), Refused
     let stored = reconcile::store_freeze(&*parts.store, &freeze).await;
     stored.map_err(|error| {
         tracing::error!(%error, "an operator's order cannot be stored");
-        Refused::new(
-            ErrorCode::Internal,
-            "done here, but the store does not take it: other controllers do not know, and this one \
-             will not after a restart; order it again",
-        )
+        Refused::new(ErrorCode::Internal, if_not)
     })
 }
