@@ -321,11 +321,12 @@ fn admin_apart(grpc: &Grpc, rest: &Rest) -> impl FnOnce(&admin::Config, &()) -> 
     }
 }
 
-/// Who reaches it may read all and restart nodes.
+/// Whether only this machine reaches it.
 pub(crate) fn is_loopback(listen: &Listen) -> bool {
     listen.ip().is_some_and(|ip| ip.is_loopback())
 }
 
+/// Who reaches it may read all and restart nodes.
 fn guarded(rest: &Rest) -> impl FnOnce(&Listen, &()) -> garde::Result + '_ {
     let has_token = rest.token.is_some() || rest.token_file.is_some();
     move |listen, _| match has_token || is_loopback(listen) {

@@ -16,6 +16,7 @@ pub(crate) use tls::Certificates;
 
 use crate::{
     Config,
+    config::Token,
     limits::{GUESTS_WAITING_MAX, PROBE_INTERVAL, PROBE_PATIENCE, SENDING_MESSAGES_MAX},
     metrics::DIALOGUES,
     program::Parts,
@@ -68,7 +69,7 @@ pub(crate) async fn serve(
 /// Lets nodes in.
 struct Door {
     parts: Parts,
-    token: Option<Arc<crate::config::Token>>,
+    token: Option<Arc<Token>>,
     greeting: Greeting,
 }
 

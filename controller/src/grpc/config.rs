@@ -51,6 +51,7 @@ impl Default for Grpc {
     }
 }
 
+/// Who reaches it may be a node, and is sent streams and players.
 fn joined_by_leave(grpc: &Grpc) -> impl FnOnce(&Listen, &()) -> garde::Result + '_ {
     let asks = grpc.token.is_some() || grpc.tls.client_ca_file.is_some();
     move |listen, _| match asks || is_loopback(listen) {
