@@ -6,6 +6,7 @@
 //! * [`tape`]: a stream's bytes in one wire format, written once a node, read by every subscriber.
 //! * [`shard`]: one thread a core; connections live and die on one. [`pace`]: how long it gathers writes.
 //! * `local`: a publisher and the players on its own shard.
+//! * `trail`: memory that is needed soon, asked for before it is.
 //! * `player`: a socket fed from a tape; what RTMP, HTTP-FLV and WebSocket-FLV players share.
 //! * [`rtmp`]: publishers and players in; [`rtmp::pull`] and [`rtmp::forward`] out.
 //! * `http`: HTTP-FLV and WebSocket-FLV out.
@@ -48,6 +49,7 @@ pub mod settings;
 pub mod shard;
 pub mod tape;
 pub mod target;
+mod trail;
 pub mod vhosts;
 
 pub use hub::Hub;

@@ -5,11 +5,16 @@ use crate::{
     hub::{Local, Publisher, Stream, Superseded},
     shard::Shard,
     tape::{Format, index::Index},
+    trail::Trail,
 };
 use media::Frame;
 use std::{
+    convert::Infallible,
+    future::poll_fn,
+    mem,
     rc::{Rc, Weak},
     sync::Arc,
+    task::Poll,
     time::Instant,
 };
 
@@ -20,6 +25,7 @@ pub(crate) struct LocalPublisher {
     shard: Rc<Shard>,
     local: Local,
     readers: Vec<Reader>,
+    trail: Trail,
 }
 
 /// An index on the same shard.
@@ -37,6 +43,7 @@ impl LocalPublisher {
             shard: shard.clone(),
             local: Local::new(shard.number()),
             readers: Vec::new(),
+            trail: Trail::default(),
         }
     }
 
@@ -50,7 +57,7 @@ impl LocalPublisher {
     /// Once another publisher has taken over.
     pub(crate) fn publish(&mut self, frame: Frame, now: Instant) -> Result<(), Superseded> {
         self.publisher.publish_beside(frame, now, &mut self.local)?;
-        let mut pieces = std::mem::take(&mut self.local.pieces);
+        let mut pieces = mem::take(&mut self.local.pieces);
         for (format, piece) in pieces.drain(..) {
             if let Some((index, reader)) = self.reader(format) {
                 index.append(std::iter::once(piece));
@@ -71,12 +78,42 @@ impl LocalPublisher {
     /// Sends what was published since, or sees to it that it is sent.
     pub(crate) fn flush(&mut self) {
         for reader in &mut self.readers {
-            if std::mem::take(&mut reader.is_behind)
+            if mem::take(&mut reader.is_behind)
                 && let Some(index) = reader.index.upgrade()
             {
                 index.settle();
             }
         }
+        self.note_trail();
+    }
+
+    fn note_trail(&mut self) {
+        self.trail.clear();
+        self.trail.note(&self.readers[..]);
+        self.publisher.stream().note(&mut self.trail);
+        for reader in &self.readers {
+            if let Some(index) = reader.index.upgrade() {
+                index.note(&mut self.trail);
+            }
+        }
+    }
+
+    /// The next frame passes `value` on its way here.
+    pub(crate) fn passes<T>(&mut self, value: &T) {
+        self.trail.note(value);
+    }
+
+    /// Asks for the memory that the next frame needs, when the task is woken, as if there were one; never
+    /// resolves.
+    pub(crate) async fn expect(&self) -> Infallible {
+        let mut waits = false;
+        poll_fn(|_| {
+            if mem::replace(&mut waits, true) {
+                self.trail.fetch();
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// Resolves when another publisher has taken over.

@@ -16,6 +16,7 @@ use crate::{
         cursor::{Cursor, Flushed, Outlet},
         index::{Index, Sink},
     },
+    trail::{self, Trail},
 };
 use bytes::{Bytes, BytesMut};
 use std::{
@@ -286,5 +287,13 @@ impl Sink for Player {
 
     fn position(&self) -> Option<u64> {
         self.outlet.borrow().position()
+    }
+
+    fn fetch(&self) {
+        trail::fetch(&*self.socket);
+    }
+
+    fn note(&self, trail: &mut Trail) {
+        trail.note(&*self.socket);
     }
 }

@@ -3,7 +3,7 @@
 //! those that come back: an edge whose upstream has died wants to go on with the frame after its last.
 
 use super::headers::Headers;
-use crate::limits;
+use crate::{limits, trail::Trail};
 use bytes::Bytes;
 use media::{Frame, Kind, MediaTime};
 use std::{collections::VecDeque, time::Duration};
@@ -88,6 +88,11 @@ impl Backlog {
             debug_assert_eq!(frame.body, body);
             frame.body = body;
         }
+    }
+
+    /// Notes what the next frame needs of it.
+    pub(crate) fn note(&self, trail: &mut Trail) {
+        trail.note_behind(self.frames.back());
     }
 
     /// Forgets the frames: the publisher has gone, or another has come.

@@ -14,7 +14,7 @@ use super::{
     tapes::{Attached, Local, Tapes},
     timeline::{Placed, Timeline},
 };
-use crate::{limits, tape::Format};
+use crate::{limits, tape::Format, trail::Trail};
 use media::{Frame, Kind, MediaTime, Role, StreamPath};
 use parking_lot::Mutex;
 use service::Throttle;
@@ -135,6 +135,14 @@ impl Stream {
             return Vec::new();
         };
         headers.iter().chain(frames).cloned().collect()
+    }
+
+    /// Notes what the next frame needs of it.
+    pub(crate) fn note(&self, trail: &mut Trail) {
+        trail.note(self);
+        let state = self.state.lock();
+        state.backlog.note(trail);
+        state.tapes.note(trail);
     }
 
     /// The number of the piece that comes next.

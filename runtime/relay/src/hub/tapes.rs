@@ -7,6 +7,7 @@ use super::{backlog::Backlog, headers::Headers};
 use crate::{
     limits,
     tape::{Format, Piece, Writer},
+    trail::Trail,
 };
 use bytes::Bytes;
 use media::Frame;
@@ -23,8 +24,9 @@ struct Tape {
     writer: Box<dyn Writer>,
     /// The headers that hold now in this format, once a player could start.
     headers: Option<Arc<[Piece]>>,
-    /// The backlog in this format.
+    /// The backlog in this format, and where it was last said to begin.
     pieces: VecDeque<Piece>,
+    kept_from: Option<u64>,
     inboxes: Vec<Inbox>,
 }
 
@@ -95,6 +97,19 @@ impl Tapes {
         }
     }
 
+    /// Notes what the next frame needs of them.
+    pub(super) fn note(&self, trail: &mut Trail) {
+        for tape in &self.0 {
+            trail.note(tape);
+            trail.note(&*tape.writer);
+            trail.note(&tape.inboxes[..]);
+            trail.note_behind(tape.pieces.back());
+            if let Some(last) = tape.pieces.back() {
+                trail.note_behind_bytes(&last.bytes);
+            }
+        }
+    }
+
     /// Writes `frame`, numbered `seq`, for every shard that reads, and answers with its body as it stands
     /// on a tape; `start` are the headers, where a player may start at it, and `kept_from` is the number
     /// of the first frame that the backlog still has.
@@ -141,6 +156,7 @@ impl Tape {
             writer: (format.writer)(),
             headers: None,
             pieces: VecDeque::new(),
+            kept_from: None,
             inboxes: Vec::new(),
         };
         let mut headers = backlog.headers().clone();
@@ -221,8 +237,11 @@ impl Tape {
     }
 
     fn trim(&mut self, kept_from: Option<u64>) {
+        let before = std::mem::replace(&mut self.kept_from, kept_from);
         match kept_from {
             None => self.pieces.clear(),
+            // What is newer stays; the oldest need not be looked at for each frame.
+            Some(_) if before == kept_from => {}
             Some(first) => {
                 while self.pieces.front().is_some_and(|piece| piece.seq < first) {
                     self.pieces.pop_front();

@@ -105,11 +105,13 @@ async fn receive(connection: &mut Connection, mut publisher: LocalPublisher) -> 
         let mut goes_on = false;
         if heard {
             publisher.flush();
+            publisher.passes(&connection.session);
             goes_on = patience.heard(time::Instant::now()) && !closing.is_cancelled();
         }
         publisher.gathers(gulps.keep_pace(connection.shard.pace().window()));
         tokio::select! {
             biased;
+            never = publisher.expect() => match never {},
             turned = connection.turn() => turned?,
             () = gulps.due() => connection.read_unasked()?,
             // When woken again in this wait, it may be by one of them.

@@ -1,7 +1,7 @@
 //! The pieces that an index holds, and where in them a player may start.
 
 use super::{Piece, run::Run};
-use crate::{hub::Attached, limits};
+use crate::{hub::Attached, limits, trail::Trail};
 use std::{collections::VecDeque, time::Duration};
 
 /// The pieces that an index holds. Invariants: their numbers count on by one; there are at most
@@ -38,6 +38,11 @@ impl Held {
         }
         let mut pieces = self.from(start.seq.max(from));
         pieces.find_map(|piece| Some((piece.seq, piece.start.as_deref()?)))
+    }
+
+    /// Notes what the next piece needs of it.
+    pub(super) fn note(&self, trail: &mut Trail) {
+        trail.note_behind(self.pieces.back());
     }
 
     /// The number of the piece that comes next.

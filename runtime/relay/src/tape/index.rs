@@ -9,7 +9,12 @@
 //! before that only while some cursor still needs it and it is not older than `queue_length`.
 
 use super::{Format, Piece, delivery::Delivery, held::Held};
-use crate::{hub::Stream, limits, pace::Pace};
+use crate::{
+    hub::Stream,
+    limits,
+    pace::Pace,
+    trail::{self, Trail},
+};
 use std::{
     cell::{Cell, Ref, RefCell},
     collections::VecDeque,
@@ -23,12 +28,19 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// Within this all frames that a publisher's shard has read at once have come to another.
 const GULP: Duration = Duration::from_millis(2);
 
+/// So many sinks before it is woken a sink's memory is asked for.
+const SINKS_AHEAD: usize = 2;
+
 /// What an index wakes when it has more to read.
 pub(crate) trait Sink {
     /// There is more to read, or the stream has ended. Called often; must not block.
     fn wake(&self);
     /// The number of the first piece that it still needs; `None` while it waits for a key frame.
     fn position(&self) -> Option<u64>;
+    /// Is woken soon: asks for what it will need beside itself.
+    fn fetch(&self) {}
+    /// Notes what it will need beside itself when it is woken.
+    fn note(&self, _trail: &mut Trail) {}
 }
 
 /// How long an index keeps what, and how long it outlives its publisher.
@@ -189,6 +201,19 @@ impl Index {
         self.flush_expected.set(expected);
     }
 
+    /// Notes what the next frame needs of it, and of whom it wakes first: the rest are asked for in turn.
+    pub(crate) fn note(&self, trail: &mut Trail) {
+        trail.note(self);
+        self.held.borrow().note(trail);
+        let sinks = self.sinks.borrow();
+        let first = sinks.slots.len().min(SINKS_AHEAD);
+        trail.note(&sinks.slots[..first]);
+        for sink in sinks.slots[..first].iter().flatten() {
+            trail.note(&**sink);
+            sink.note(trail);
+        }
+    }
+
     /// How long what waits is to be gathered; `None` if nothing waits.
     pub(super) fn window(&self) -> Option<Duration> {
         let held = self.held.borrow();
@@ -246,7 +271,11 @@ impl Index {
     fn wake_some(&self, place: usize) -> Option<usize> {
         let end = place + limits::SINKS_PER_TURN;
         for place in place..end {
-            let sink = self.sinks.borrow().slots.get(place)?.clone();
+            let sink = {
+                let sinks = self.sinks.borrow();
+                sinks.fetch_behind(place);
+                sinks.slots.get(place)?.clone()
+            };
             if let Some(sink) = sink {
                 sink.wake();
             }
@@ -279,6 +308,17 @@ impl Sinks {
     fn remove(&mut self, place: usize) {
         if self.slots.get_mut(place).and_then(Option::take).is_some() {
             self.free.push(place);
+        }
+    }
+
+    /// Asks for those who are woken after the one at `place`: what lies beside a sink is known when it is
+    /// there itself.
+    fn fetch_behind(&self, place: usize) {
+        if let Some(Some(next)) = self.slots.get(place + 1) {
+            next.fetch();
+        }
+        if let Some(Some(ahead)) = self.slots.get(place + SINKS_AHEAD) {
+            trail::fetch(&**ahead);
         }
     }
 

@@ -22,6 +22,8 @@ use crate::{
 use media::StreamPath;
 use rtmp::{Media, client::Event};
 use std::{
+    convert::Infallible,
+    future,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -138,6 +140,7 @@ impl Feed {
             }
             tokio::select! {
                 biased;
+                never = expect(self.publisher.as_ref()) => match never {},
                 turned = self.active.pulled.client.turn() => if let Err(error) = turned {
                     // What came before the end is not lost.
                     let error = self.take_in().err().unwrap_or(error.into());
@@ -176,6 +179,7 @@ impl Feed {
         }
         if heard {
             publisher.flush();
+            publisher.passes(&self.active.pulled.client.session);
             self.active.heard = Instant::now();
             if let Some(standby) = &mut self.standby {
                 standby.ahead = None;
@@ -257,7 +261,7 @@ impl Standby {
 async fn turn(standby: &mut Option<Standby>) -> Result<(), ClientError> {
     match standby {
         Some(standby) => Client::turn(&mut standby.pulled.client).await,
-        None => std::future::pending().await,
+        None => future::pending().await,
     }
 }
 
@@ -278,6 +282,13 @@ fn publisher(
     };
     let publisher = shard.hub().publish(path, info)?;
     Ok(LocalPublisher::new(publisher, shard))
+}
+
+async fn expect(publisher: Option<&LocalPublisher>) -> Infallible {
+    match publisher {
+        Some(publisher) => publisher.expect().await,
+        None => future::pending().await,
+    }
 }
 
 fn accept(publisher: &mut LocalPublisher, media: Media) -> Result<(), PullError> {
