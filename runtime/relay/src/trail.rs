@@ -49,7 +49,9 @@ impl Trail {
 
     /// The next frame is put behind `last`.
     pub(crate) fn note_behind<T>(&mut self, last: Option<&T>) {
-        self.0.extend(last.map(|last| Stretch::of(last).next()));
+        if let Some(last) = last {
+            self.0.push(Stretch::of(last).next());
+        }
     }
 
     /// The next frame's bytes are written behind `last`, about as many.
@@ -80,9 +82,10 @@ impl Stretch {
     }
 
     fn fetch(self) {
-        let first = self.start / LINE_BYTES * LINE_BYTES;
-        for line in (first..self.start.saturating_add(self.bytes)).step_by(LINE_BYTES) {
-            fetch_line(line);
+        let into_line = self.start % LINE_BYTES;
+        let lines = (into_line + self.bytes).div_ceil(LINE_BYTES);
+        for line in 0..lines {
+            fetch_line((self.start - into_line).wrapping_add(line * LINE_BYTES));
         }
     }
 }

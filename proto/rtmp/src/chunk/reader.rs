@@ -28,6 +28,7 @@ use crate::{
     message::{Control, Message},
 };
 use bytes::Bytes;
+use std::mem;
 
 /// What one chunk stream costs beside its payload; twice its size, for the table grows by doubling.
 pub(crate) const STREAM_STATE_BYTES: usize = 2 * size_of::<ChunkStream>();
@@ -173,8 +174,14 @@ impl Reader {
 
     /// Reads a chunk's header; says to which stream its payload belongs and how long that is.
     fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<(usize, usize)>, Error> {
+        // Nearly always it is all there.
+        if self.header_len == 0 && input.len() >= HEADER_BYTES_MAX {
+            let whole = self.header_needed(input);
+            let bytes = self.take(input, whole);
+            return self.begin_chunk(bytes).map(Some);
+        }
         loop {
-            let needed = self.header_needed();
+            let needed = self.header_needed(&self.header[..self.header_len]);
             if self.header_len == needed {
                 break;
             }
@@ -186,20 +193,24 @@ impl Reader {
             self.header[self.header_len..self.header_len + now].copy_from_slice(bytes);
             self.header_len += now;
         }
-        let bytes = self.header;
-        let header = Header::split(&bytes[..self.header_len]);
-        let offset = self.offset - self.header_len as u64;
-        self.header_len = 0;
-        let stream = self.stream_of(&header, offset)?;
-        if self.streams[stream].open {
-            return self.continue_message(stream, &header, offset).map(Some);
-        }
-        self.begin_message(stream, &header, offset).map(Some)
+        let (bytes, len) = (self.header, mem::take(&mut self.header_len));
+        self.begin_chunk(&bytes[..len]).map(Some)
     }
 
-    /// How long the header under way is, as far as its bytes so far say.
-    fn header_needed(&self) -> usize {
-        let known = &self.header[..self.header_len];
+    /// Takes a whole header, which has just come; says to which stream the payload belongs and how long that
+    /// is.
+    fn begin_chunk(&mut self, header: &[u8]) -> Result<(usize, usize), Error> {
+        let offset = self.offset - header.len() as u64;
+        let header = Header::split(header);
+        let stream = self.stream_of(&header, offset)?;
+        if self.streams[stream].open {
+            return self.continue_message(stream, &header, offset);
+        }
+        self.begin_message(stream, &header, offset)
+    }
+
+    /// How long the header is that begins with `known`, as far as that says.
+    fn header_needed(&self, known: &[u8]) -> usize {
         let Some(first) = known.first() else { return 1 };
         let plain = basic_header_len(*first) + message_header_len(first >> 6);
         if known.len() < plain {
@@ -373,7 +384,7 @@ impl Reader {
     fn close(&mut self, at: usize) -> Vec<u8> {
         let stream = &mut self.streams[at];
         stream.open = false;
-        let payload = std::mem::take(&mut stream.payload);
+        let payload = mem::take(&mut stream.payload);
         self.partial_bytes = self.partial_bytes.saturating_sub(payload.capacity());
         payload
     }

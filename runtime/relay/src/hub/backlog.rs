@@ -41,8 +41,8 @@ impl Gop {
 }
 
 impl Backlog {
-    /// Takes the next frame in; `headers` are those that hold now, this frame's included.
-    /// Returns whether the GOP has just outgrown its bounds.
+    /// Takes the next frame in, but for its body: that follows by [`Backlog::fill`]. `headers` are those that
+    /// hold now, this frame's included. Returns whether the GOP has just outgrown its bounds.
     pub(crate) fn push(&mut self, seq: u64, frame: &Frame, headers: &Headers) -> bool {
         if frame.kind == Kind::Video && !self.has_video {
             self.has_video = true;
@@ -61,7 +61,15 @@ impl Backlog {
             self.headers = headers.clone();
         }
         self.bytes += frame.body.len();
-        self.frames.push_back((seq, frame.clone()));
+        let place = Frame {
+            body: Bytes::new(),
+            kind: frame.kind,
+            role: frame.role,
+            codec: frame.codec,
+            track: frame.track,
+            dts: frame.dts,
+        };
+        self.frames.push_back((seq, place));
         if !self.has_video {
             self.forget_old_sound();
         }
@@ -80,12 +88,11 @@ impl Backlog {
         self.keeps_past = keep;
     }
 
-    /// Keeps frame `seq`, if it is kept and the newest, as `body`: the same bytes in another place.
-    pub(crate) fn share(&mut self, seq: u64, body: Bytes) {
+    /// The body of frame `seq`, which was just taken in, if it is kept: wherever its bytes are to stay.
+    pub(crate) fn fill(&mut self, seq: u64, body: Bytes) {
         if let Some((newest, frame)) = self.frames.back_mut()
             && *newest == seq
         {
-            debug_assert_eq!(frame.body, body);
             frame.body = body;
         }
     }
@@ -222,6 +229,7 @@ mod tests {
                 headers.settle();
             }
             overflowed |= backlog.push(seq, &frame, headers);
+            backlog.fill(seq, frame.body);
         }
         overflowed
     }

@@ -376,9 +376,8 @@ impl Stream {
         let kept_from = state.backlog.first_seq();
         let may_start = state.backlog.may_start(&frame);
         let start = may_start.then_some(&state.headers);
-        if let Some(body) = state.tapes.write(seq, &frame, start, kept_from, local) {
-            state.backlog.share(seq, body);
-        }
+        let on_tape = state.tapes.write(seq, &frame, start, kept_from, local);
+        state.backlog.fill(seq, on_tape.unwrap_or(frame.body));
     }
 
     fn jumped(&self, dts: MediaTime, now: Instant) {

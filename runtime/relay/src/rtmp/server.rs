@@ -95,8 +95,8 @@ pub(crate) async fn serve(
         introduction: None,
         introduced: Instant::now(),
     };
-    // Both boxed: a connection keeps memory for what it does now, not for what it may do.
-    let ended = Box::pin(connection.run()).await;
+    let ended = connection.run().await;
+    // Boxed, as all that a connection does: it keeps memory for what it does now, not for what it may do.
     let farewell = time::timeout(limits::FAREWELL_TIMEOUT, connection.farewell(&ended));
     let _unsaid = Box::pin(farewell).await;
     match ended {
@@ -116,23 +116,28 @@ fn random() -> [u8; 32] {
 
 impl Connection {
     async fn run(&mut self) -> Ended {
-        let closing = self.shard.closing().clone();
         loop {
-            let greeted = tokio::select! {
-                greeted = time::timeout(limits::GREETING_TIMEOUT, self.greet()) => greeted,
-                () = closing.cancelled() => return Ended::Closing,
-            };
+            let greeted = Box::pin(self.greet_in_time()).await;
             let served = match greeted {
-                Err(_) => Err(Ended::SaidNothing),
-                Ok(Err(ended)) => Err(ended),
-                Ok(Ok(Wish::Publish(path, backup))) => {
+                Ok(Wish::Publish(path, backup)) => {
                     Box::pin(publish::publish(self, &path, backup)).await
                 }
-                Ok(Ok(Wish::Play(path))) => play::play(self, &path).await,
+                Ok(Wish::Play(path)) => Box::pin(play::play(self, &path)).await,
+                Err(ended) => return ended,
             };
             if let Err(ended) = served {
                 return ended;
             }
+        }
+    }
+
+    async fn greet_in_time(&mut self) -> Result<Wish, Ended> {
+        let closing = self.shard.closing().clone();
+        tokio::select! {
+            greeted = time::timeout(limits::GREETING_TIMEOUT, self.greet()) => {
+                greeted.unwrap_or(Err(Ended::SaidNothing))
+            }
+            () = closing.cancelled() => Err(Ended::Closing),
         }
     }
 

@@ -160,17 +160,27 @@ impl Outlet {
             if let Some(held) = held {
                 self.settle(held);
             }
-            let (slices, bytes) = self.list(held);
-            if slices.is_empty() {
-                return Ok(Flushed::All);
-            }
-            match net::send_some(socket, &slices) {
+            let (sent, is_all) = match held.and_then(|held| self.stretch(held)) {
+                Some(bytes) => {
+                    let sent = net::send_some(socket, &[IoSlice::new(bytes)]);
+                    let is_all = sent.as_ref().is_ok_and(|sent| *sent == bytes.len());
+                    (sent, is_all)
+                }
+                None => {
+                    let (slices, bytes) = self.list(held);
+                    if slices.is_empty() {
+                        return Ok(Flushed::All);
+                    }
+                    let sent = net::send_some(socket, &slices);
+                    let is_all = sent.as_ref().is_ok_and(|sent| *sent == bytes);
+                    (sent, is_all && slices.len() < limits::WRITE_PIECES_MAX)
+                }
+            };
+            match sent {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
-                    let is_all = slices.len() < limits::WRITE_PIECES_MAX;
-                    drop(slices);
                     self.advance(written, held);
-                    if written == bytes && is_all {
+                    if is_all {
                         return Ok(Flushed::All);
                     }
                 }
@@ -183,6 +193,14 @@ impl Outlet {
                 return Ok(Flushed::TurnOver);
             }
         }
+    }
+
+    /// All that comes next, if it lies in one stretch.
+    fn stretch<'a>(&self, held: &'a Held) -> Option<&'a [u8]> {
+        if !self.own.is_empty() {
+            return None;
+        }
+        held.stretch(self.cursor.position()?)
     }
 
     /// What comes next, [`limits::WRITE_PIECES_MAX`] slices at most, and how many bytes that is.
@@ -232,8 +250,8 @@ impl Outlet {
         let (Some(held), Cursor::Piece(mut seq)) = (held, self.cursor) else {
             return;
         };
-        if let Some(next) = held.behind_run(seq, written) {
-            self.cursor = Cursor::Piece(next);
+        if held.stretch(seq).is_some_and(|all| all.len() == written) {
+            self.cursor = Cursor::Piece(held.next_seq());
             return;
         }
         for piece in held.from(seq) {

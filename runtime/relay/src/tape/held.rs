@@ -96,10 +96,14 @@ impl Held {
         run.map(|(bytes, _)| bytes).into_iter().chain(pieces)
     }
 
-    /// The piece behind what was gathered from `seq` on, if that is `bytes` long.
-    pub(crate) fn behind_run(&self, seq: u64, bytes: usize) -> Option<u64> {
-        let (run, next) = self.run.at(seq)?;
-        (run.len() == bytes).then_some(next)
+    /// All bytes from piece `seq` on, if there are any and they lie in one stretch: as they do for a player
+    /// that has kept up, and that is nearly everybody.
+    pub(crate) fn stretch(&self, seq: u64) -> Option<&[u8]> {
+        match self.run.at(seq) {
+            Some((bytes, next)) => (next == self.next_seq).then_some(bytes),
+            None if seq + 1 == self.next_seq => self.pieces.back().map(|newest| &newest.bytes[..]),
+            None => None,
+        }
     }
 
     fn first_seq(&self) -> u64 {
@@ -309,8 +313,10 @@ pub(crate) mod tests {
                 .collect();
             assert_eq!(read, slices, "from {seq}");
         }
-        assert_eq!(held.behind_run(2, 6), Some(5));
-        assert_eq!(held.behind_run(2, 4), None, "it was sent in part");
+        assert_eq!(held.stretch(2).map(<[u8]>::len), Some(6));
+        assert_eq!(held.stretch(3), None, "two pieces, apart");
+        assert_eq!(held.stretch(4).map(<[u8]>::len), Some(2), "the newest");
+        assert_eq!(held.stretch(5), None, "nothing");
         held.flushed(4);
         assert_eq!(
             (held.unflushed_bytes(), held.slices(2).count()),
