@@ -15,7 +15,7 @@ use crate::{
 use amf::{Value, amf0};
 use bytes::{Buf, Bytes, BytesMut};
 use media::Kind;
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, ops::Range};
 
 /// The chunk stream on which we send commands.
 const COMMAND_CHUNK_STREAM_ID: u32 = 3;
@@ -197,6 +197,11 @@ impl Link {
     /// The peer may send media from now on, as long as `limits` say.
     pub(crate) fn expect_media(&mut self, limits: &Limits) {
         self.reader.set_message_bytes_max(limits.message_bytes_max);
+    }
+
+    /// Where that lies which every message needs, beside the link itself.
+    pub(crate) fn needs_at(&self) -> Range<usize> {
+        self.reader.streams_at()
     }
 
     pub(crate) fn output(&mut self) -> &mut BytesMut {

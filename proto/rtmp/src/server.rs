@@ -33,7 +33,7 @@ use crate::{
 };
 use amf::Value;
 use bytes::BytesMut;
-use std::{collections::VecDeque, net::Ipv4Addr, sync::Arc};
+use std::{collections::VecDeque, net::Ipv4Addr, ops::Range, sync::Arc};
 use table::{Action, Input, State};
 use undecided::Undecided;
 
@@ -163,7 +163,20 @@ impl Session {
 
     /// What the client did, in order; `None` until more bytes come.
     pub fn poll(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if self.events.is_empty() {
+            // The next is put in the same place again.
+            self.events.clear();
+        }
+        event
+    }
+
+    /// Addresses of what the next message needs beside the session itself: for a shell of many sessions, which
+    /// asks the core for their memory ahead.
+    pub fn needs_at(&self) -> [Range<usize>; 2] {
+        // Empty or not, the next event's place is among the first.
+        let events = self.events.as_slices().0.as_ptr().addr();
+        [events..events + size_of::<Event>(), self.link.needs_at()]
     }
 
     /// Bytes to send, in order; the shell splits them off.

@@ -98,9 +98,9 @@ impl LocalPublisher {
         }
     }
 
-    /// The next frame passes `value` on its way here.
-    pub(crate) fn passes<T>(&mut self, value: &T) {
-        self.trail.note(value);
+    /// What the next frame passes on its way here can be noted, too, after each flush.
+    pub(crate) fn trail(&mut self) -> &mut Trail {
+        &mut self.trail
     }
 
     /// Asks for the memory that the next frame needs, when the task is woken, as if there were one; never

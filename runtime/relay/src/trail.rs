@@ -12,13 +12,13 @@
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use std::{mem, ptr};
+use std::{mem, ops::Range, ptr};
 
 /// Bytes in a line of the cache, on every machine that we know of.
 const LINE_BYTES: usize = 64;
 
 /// As many as a frame passes that one or two players of one protocol read.
-const STRETCHES: usize = 16;
+const STRETCHES: usize = 18;
 
 /// Asks for `value`.
 pub(crate) fn fetch<T: ?Sized>(value: &T) {
@@ -45,6 +45,14 @@ impl Trail {
     /// The next frame needs `value`.
     pub(crate) fn note<T: ?Sized>(&mut self, value: &T) {
         self.0.push(Stretch::of(value));
+    }
+
+    /// The next frame needs what lies at these addresses.
+    pub(crate) fn note_at(&mut self, addresses: Range<usize>) {
+        self.0.push(Stretch {
+            start: addresses.start,
+            bytes: addresses.len(),
+        });
     }
 
     /// The next frame is put behind `last`.

@@ -28,7 +28,7 @@ use crate::{
     message::{Control, Message},
 };
 use bytes::Bytes;
-use std::mem;
+use std::{mem, ops::Range};
 
 /// What one chunk stream costs beside its payload; twice its size, for the table grows by doubling.
 pub(crate) const STREAM_STATE_BYTES: usize = 2 * size_of::<ChunkStream>();
@@ -163,6 +163,12 @@ impl Reader {
     /// What this reader holds for its peer at the moment, in bytes.
     pub fn held_bytes(&self) -> usize {
         self.partial_bytes + self.streams.capacity() * size_of::<ChunkStream>()
+    }
+
+    /// Where the state of its chunk streams lies: which every message needs.
+    pub(crate) fn streams_at(&self) -> Range<usize> {
+        let streams = self.streams.as_ptr_range();
+        streams.start.addr()..streams.end.addr()
     }
 
     fn take<'a>(&mut self, input: &mut &'a [u8], bytes: usize) -> &'a [u8] {

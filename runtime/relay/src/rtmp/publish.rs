@@ -105,7 +105,10 @@ async fn receive(connection: &mut Connection, mut publisher: LocalPublisher) -> 
         let mut goes_on = false;
         if heard {
             publisher.flush();
-            publisher.passes(&connection.session);
+            publisher.trail().note(&connection.session);
+            for addresses in connection.session.needs_at() {
+                publisher.trail().note_at(addresses);
+            }
             goes_on = patience.heard(time::Instant::now()) && !closing.is_cancelled();
         }
         publisher.gathers(gulps.keep_pace(connection.shard.pace().window()));

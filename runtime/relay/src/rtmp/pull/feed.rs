@@ -179,7 +179,7 @@ impl Feed {
         }
         if heard {
             publisher.flush();
-            publisher.passes(&self.active.pulled.client.session);
+            publisher.trail().note(&self.active.pulled.client.session);
             self.active.heard = Instant::now();
             if let Some(standby) = &mut self.standby {
                 standby.ahead = None;
