@@ -5,6 +5,7 @@
 //! * [`hub`]: all live streams of a node. Publishers hand it frames; it knows no protocol.
 //! * [`tape`]: a stream's bytes in one wire format, written once a node, read by every subscriber.
 //! * [`shard`]: one thread a core; connections live and die on one. [`pace`]: how long it gathers writes.
+//! * `intake`: a shard's event queue for its publishers' sockets.
 //! * `local`: a publisher and the players on its own shard.
 //! * `trail`: memory that is needed soon, asked for before it is.
 //! * `player`: a socket fed from a tape; what RTMP, HTTP-FLV and WebSocket-FLV players share.
@@ -37,6 +38,7 @@ pub mod forward;
 mod frames;
 mod http;
 pub mod hub;
+mod intake;
 pub mod limits;
 mod local;
 pub mod metrics;

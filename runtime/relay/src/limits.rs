@@ -69,6 +69,9 @@ pub const UNSENT_BYTES_MAX: u32 = 256 << 10;
 /// half of what the kernel takes from anybody (`tcp_rmem`), so that no publisher is ever held up.
 pub const GULP_BYTES: i32 = 64 << 10;
 
+/// Publishers that a shard serves between two looks at its other work, if so many have sent something.
+pub const INTAKE_EVENTS: usize = 64;
+
 /// Players that a shard serves between two looks at its other work.
 pub const SINKS_PER_TURN: usize = 64;
 

@@ -103,13 +103,17 @@ impl LocalPublisher {
         &mut self.trail
     }
 
-    /// Asks for the memory that the next frame needs, when the task is woken, as if there were one; never
-    /// resolves.
+    /// Asks for the memory that the next frame needs.
+    pub(crate) fn fetch(&self) {
+        self.trail.fetch();
+    }
+
+    /// [`LocalPublisher::fetch`] the task is woken, as if there were one; never resolves.
     pub(crate) async fn expect(&self) -> Infallible {
         let mut waits = false;
         poll_fn(|_| {
             if mem::replace(&mut waits, true) {
-                self.trail.fetch();
+                self.fetch();
             }
             Poll::Pending
         })

@@ -105,9 +105,6 @@ pub(crate) fn tune_for_play(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_tcp_notsent_lowat(limits::UNSENT_BYTES_MAX);
 }
 
-/// A way to read: [`read_some`] or [`read_unasked`].
-pub(crate) type Read = for<'a> fn(&TcpStream, &'a mut [u8]) -> io::Result<Option<&'a [u8]>>;
-
 /// Reads what has come, if anything: `Ok(None)` if nothing has, an error at the end of the stream.
 ///
 /// Where the buffer is not filled nothing more has come, and the socket is known to be empty without
@@ -134,12 +131,12 @@ pub(crate) fn read_some<'a>(
     }
 }
 
-/// The same of a socket of which the runtime does not know whether anything has come.
-pub(crate) fn read_unasked<'a>(
-    stream: &TcpStream,
+/// The same of a socket that the runtime does not watch.
+pub(crate) fn read_unwatched<'a>(
+    mut stream: &std::net::TcpStream,
     buffer: &'a mut [u8],
 ) -> io::Result<Option<&'a [u8]>> {
-    match (&*SockRef::from(stream)).read(buffer) {
+    match stream.read(buffer) {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
         Ok(bytes) => Ok(Some(&buffer[..bytes])),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -150,7 +147,7 @@ pub(crate) fn read_unasked<'a>(
 /// Has the kernel say that something has come only when `bytes` have, or the peer has hung up
 /// (`SO_RCVLOWAT`, socket(7)). What has come can be read before.
 #[allow(unsafe_code)] // No safe crate has this option.
-pub(crate) fn wake_at(stream: &TcpStream, bytes: i32) -> io::Result<()> {
+pub(crate) fn wake_at(stream: &std::net::TcpStream, bytes: i32) -> io::Result<()> {
     // SAFETY: the descriptor is open for as long as `stream` lives, and the kernel reads as many bytes
     // as it is told from a local that it is lent.
     let outcome = unsafe {

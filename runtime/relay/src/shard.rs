@@ -8,6 +8,7 @@
 
 use crate::{
     hub::{Hub, Reader, Reading, Stream},
+    intake::{self, Intake},
     limits,
     pace::{MergeWrite, NoDelay, Pace},
     tape::{
@@ -28,7 +29,10 @@ use std::{
     },
     thread,
 };
-use tokio::{sync::mpsc, task::LocalSet};
+use tokio::{
+    sync::mpsc,
+    task::{self, LocalSet},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What [`Shards::run`] starts: builds the task on its shard, where it need not be `Send`.
@@ -40,6 +44,7 @@ pub struct Shard {
     hub: Arc<Hub>,
     retention: Retention,
     pace: Rc<Pace>,
+    intake: Intake,
     gop_cache: bool,
     indexes: RefCell<HashMap<(StreamPath, &'static str), Weak<Index>>>,
     scratch: RefCell<Box<[u8]>>,
@@ -142,6 +147,11 @@ impl Shard {
         &self.pace
     }
 
+    /// Where its publishers are read.
+    pub(crate) fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
     /// Lends the shard's one read buffer, of [`limits::READ_BYTES`]. Not to be called within `read`.
     pub(crate) fn with_scratch<T>(&self, read: impl FnOnce(&mut [u8]) -> T) -> T {
         read(&mut self.scratch.borrow_mut())
@@ -193,9 +203,14 @@ impl Shards {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
+            let queue = {
+                let _entered = runtime.enter();
+                intake::queue()?
+            };
             let thread = thread::Builder::new()
                 .name(format!("shard-{number}"))
                 .spawn(move || {
+                    let pace = Rc::new(Pace::new(setup.merge_write, setup.tcp_nodelay));
                     let shard = Rc::new(Shard {
                         number,
                         hub,
@@ -203,7 +218,8 @@ impl Shards {
                             queue_length: setup.queue_length,
                             linger: setup.linger,
                         },
-                        pace: Rc::new(Pace::new(setup.merge_write, setup.tcp_nodelay)),
+                        intake: Intake::new(queue, &pace),
+                        pace,
                         gop_cache: setup.gop_cache,
                         indexes: RefCell::default(),
                         scratch: RefCell::new(vec![0; limits::READ_BYTES].into_boxed_slice()),
@@ -271,6 +287,11 @@ pub struct ShardBusy {
 }
 
 async fn work(shard: Rc<Shard>, mut jobs: mpsc::Receiver<Job>) {
+    // Outside the tracker: nobody waits for what has no end.
+    let intake = task::spawn_local({
+        let shard = shard.clone();
+        async move { shard.intake.run().await }
+    });
     let pace = shard.pace.keep(shard.number);
     tokio::pin!(pace);
     loop {
@@ -286,4 +307,5 @@ async fn work(shard: Rc<Shard>, mut jobs: mpsc::Receiver<Job>) {
     shard.closing.cancel();
     shard.tasks.close();
     shard.tasks.wait().await;
+    intake.abort();
 }

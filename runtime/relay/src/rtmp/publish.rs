@@ -3,40 +3,75 @@
 use super::server::{Connection, Ended};
 use crate::{
     hub::{Epoch, PublisherInfo, PublisherKind, Superseded},
+    intake::{Source, Turned},
     limits,
     local::LocalPublisher,
-    net, settings,
+    net, settings, trail,
 };
+use bytes::{Buf, BytesMut};
 use media::{Frame, MediaTime, StreamPath};
 use rtmp::{Media, Status, server::Event, status::code};
 use service::Throttle;
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     future::poll_fn,
-    mem,
+    io::{self, Write as _},
     ops::ControlFlow,
-    pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Poll, ready},
+    task::{Poll, Waker, ready},
     time::{Duration, Instant, SystemTime},
 };
-use tokio::{
-    net::TcpStream,
-    time::{self, Sleep},
-};
+use tokio::{net::TcpStream, time};
 
 /// One line a second about frames that cannot be, however many come.
 static BAD_FRAMES: Throttle = Throttle::new(Duration::from_secs(1));
 
-/// Publishes `path` until the peer ends it (`Ok`) or the connection is over.
+/// Publishes `path` until the peer ends it (`Ok`) or the connection is over; answers with the connection.
 ///
 /// `backup` if the peer says that another, elsewhere, sends the same.
+///
+/// # Errors
+/// If the socket was lost on its way to the shard's intake or back.
 pub(super) async fn publish(
+    mut connection: Connection,
+    path: &StreamPath,
+    backup: bool,
+) -> io::Result<(Connection, Result<(), Ended>)> {
+    let publisher = match begin(&mut connection, path, backup) {
+        Ok(publisher) => publisher,
+        Err(ended) => return Ok((connection, Err(ended))),
+    };
+    let peer = connection.peer;
+    tracing::info!(stream = %path, %peer, protocol = "rtmp", backup, "publisher joined");
+    let began = Instant::now();
+    let (connection, socket) = connection.exchange(());
+    let socket = Rc::into_inner(socket).expect("who played on it has left");
+    let reception = Reception::new(connection, socket.into_std()?, publisher);
+    let ended = receive(&reception).await;
+    let reception = Rc::into_inner(reception).expect("the intake has let go of it");
+    let (connection, socket) = reception.into_parts();
+    let socket = Rc::new(TcpStream::from_std(socket)?);
+    let (mut connection, ()) = connection.exchange(socket);
+    if matches!(ended, Err(Ended::TakenOver)) {
+        let status = Status::error(code::PUBLISH_BAD_NAME, Ended::TakenOver.to_string());
+        connection.session.send_status(status);
+    }
+    let reason = ended
+        .as_ref()
+        .err()
+        .map_or_else(|| "unpublished".to_owned(), ToString::to_string);
+    tracing::info!(stream = %path, %peer, protocol = "rtmp", %reason, seconds = began.elapsed().as_secs(),
+        bytes = connection.session.bytes_received(), "publisher left");
+    Ok((connection, ended))
+}
+
+/// Makes the peer the stream's publisher, or tells it why not.
+fn begin(
     connection: &mut Connection,
     path: &StreamPath,
     backup: bool,
-) -> Result<(), Ended> {
+) -> Result<LocalPublisher, Ended> {
     let peer = connection.peer;
     let info = PublisherInfo {
         peer: Some(peer),
@@ -62,66 +97,177 @@ pub(super) async fn publish(
         }
     };
     connection.session.accept_publish()?;
-    tracing::info!(stream = %path, %peer, protocol = "rtmp", backup, "publisher joined");
-    let began = Instant::now();
-    let publisher = LocalPublisher::new(publisher, &connection.shard);
-    let ended = receive(connection, publisher).await;
-    if matches!(ended, Err(Ended::TakenOver)) {
-        let status = Status::error(code::PUBLISH_BAD_NAME, Ended::TakenOver.to_string());
-        connection.session.send_status(status);
-    }
-    let reason = ended
-        .as_ref()
-        .err()
-        .map_or_else(|| "unpublished".to_owned(), ToString::to_string);
-    tracing::info!(stream = %path, %peer, protocol = "rtmp", %reason, seconds = began.elapsed().as_secs(),
-        bytes = connection.session.bytes_received(), "publisher left");
-    ended
+    Ok(LocalPublisher::new(publisher, &connection.shard))
 }
 
-async fn receive(connection: &mut Connection, mut publisher: LocalPublisher) -> Result<(), Ended> {
-    let patience = Patience::new(&connection.settings.publish);
-    let closing = connection.shard.closing().clone();
-    let superseded = publisher.superseded();
-    let over = async {
-        tokio::select! {
-            ended = patience.runs_out() => ended,
-            () = superseded => Ended::TakenOver,
-            () = closing.cancelled() => Ended::Closing,
-        }
+/// Leaves the reading to the shard's intake, until there is a reason to end.
+async fn receive(reception: &Rc<Reception>) -> Result<(), Ended> {
+    let (shard, superseded) = {
+        let at_work = reception.at_work.borrow();
+        (at_work.connection.shard.clone(), at_work.publisher.superseded())
     };
-    tokio::pin!(over);
-    let mut gulps = Gulps::new(&connection.socket);
-    loop {
+    let _seat = shard.intake().seat(reception.clone())?;
+    tokio::select! {
+        over = reception.over() => over,
+        ended = reception.patience.runs_out() => Err(ended),
+        () = superseded => Err(Ended::TakenOver),
+        () = shard.closing().cancelled() => Err(Ended::Closing),
+    }
+}
+
+/// A publisher's connection in its shard's intake. Its task waits for the end alone.
+struct Reception {
+    socket: std::net::TcpStream,
+    at_work: RefCell<AtWork>,
+    patience: Patience,
+    /// How it has ended, until its task has heard of it.
+    over: RefCell<Option<Result<(), Ended>>>,
+    task: RefCell<Option<Waker>>,
+}
+
+/// What a turn changes.
+struct AtWork {
+    connection: Connection<()>,
+    publisher: LocalPublisher,
+}
+
+impl Reception {
+    fn new(
+        connection: Connection<()>,
+        socket: std::net::TcpStream,
+        publisher: LocalPublisher,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            socket,
+            patience: Patience::new(&connection.settings.publish),
+            at_work: RefCell::new(AtWork {
+                connection,
+                publisher,
+            }),
+            over: RefCell::default(),
+            task: RefCell::default(),
+        })
+    }
+
+    fn into_parts(self) -> (Connection<()>, std::net::TcpStream) {
+        (self.at_work.into_inner().connection, self.socket)
+    }
+
+    /// Resolves when the peer has ended it, or has gone.
+    async fn over(&self) -> Result<(), Ended> {
+        poll_fn(|context| match self.over.borrow_mut().take() {
+            Some(over) => Poll::Ready(over),
+            None => {
+                *self.task.borrow_mut() = Some(context.waker().clone());
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    fn wake_task(&self) {
+        if let Some(task) = self.task.borrow_mut().take() {
+            task.wake();
+        }
+    }
+}
+
+impl Source for Reception {
+    fn socket(&self) -> &std::net::TcpStream {
+        &self.socket
+    }
+
+    fn turn(&self, gulp: bool) -> Turned {
+        if self.over.borrow().is_some() {
+            return Turned::Over;
+        }
+        let (mut at_work, now) = (self.at_work.borrow_mut(), time::Instant::now());
+        at_work.publisher.gathers(gulp);
+        let read = at_work.read(&self.socket);
+        // What came before the end is not lost.
+        let (heard, taken) = at_work.take_in(now.into_std());
+        if heard && self.patience.heard(now) {
+            self.wake_task();
+        }
+        let over = match (taken, read) {
+            (Ok(ControlFlow::Continue(())), Ok(turned)) => match at_work.write(&self.socket) {
+                Ok(()) => return turned,
+                Err(ended) => Err(ended),
+            },
+            (Ok(ControlFlow::Break(())), _) => Ok(()),
+            (Err(ended), _) | (_, Err(ended)) => Err(ended),
+        };
+        *self.over.borrow_mut() = Some(over);
+        self.wake_task();
+        Turned::Over
+    }
+
+    fn approach(&self) {
+        trail::fetch(self);
+    }
+
+    fn fetch(&self) {
+        self.at_work.borrow().publisher.fetch();
+    }
+}
+
+impl AtWork {
+    /// Gives the session what has come.
+    fn read(&mut self, socket: &std::net::TcpStream) -> Result<Turned, Ended> {
+        let Connection { shard, session, .. } = &mut self.connection;
+        shard.with_scratch(|buffer| {
+            let room = buffer.len();
+            match net::read_unwatched(socket, buffer)? {
+                Some(bytes) => {
+                    session.input(bytes)?;
+                    Ok(if bytes.len() == room { Turned::More } else { Turned::Empty })
+                }
+                None => Ok(Turned::Empty),
+            }
+        })
+    }
+
+    /// Publishes what the session has read; says whether that was any, and whether the peer ended it.
+    fn take_in(&mut self, now: Instant) -> (bool, Result<ControlFlow<()>, Ended>) {
         let mut heard = false;
-        while let Some(event) = connection.session.poll() {
-            match take(event, &mut publisher, &mut heard)? {
-                ControlFlow::Continue(()) => {}
-                ControlFlow::Break(()) => return Ok(()),
-            }
+        let mut taken = Ok(ControlFlow::Continue(()));
+        while let (Ok(ControlFlow::Continue(())), Some(event)) = (&taken, self.connection.session.poll()) {
+            taken = match event {
+                Event::Media(media) => {
+                    heard = true;
+                    let accepted = accept(&mut self.publisher, media, now);
+                    accepted.map(ControlFlow::Continue).map_err(|Superseded| Ended::TakenOver)
+                }
+                Event::Unpublish | Event::Stop => Ok(ControlFlow::Break(())),
+                _ => Ok(ControlFlow::Continue(())),
+            };
         }
-        // Straight after a frame nothing of `over` can be but the shard's closing: the hub has just taken
-        // the frame, and the timer lies ahead. Each of the three would cost memory that is not in the cache.
-        let mut goes_on = false;
         if heard {
-            publisher.flush();
-            publisher.trail().note(&connection.session);
-            for addresses in connection.session.needs_at() {
-                publisher.trail().note_at(addresses);
+            self.publisher.flush();
+            for addresses in self.connection.session.needs_at() {
+                self.publisher.trail().note_at(addresses);
             }
-            goes_on = patience.heard(time::Instant::now()) && !closing.is_cancelled();
         }
-        publisher.gathers(gulps.keep_pace(connection.shard.pace().window()));
-        tokio::select! {
-            biased;
-            never = publisher.expect() => match never {},
-            turned = connection.turn() => turned?,
-            () = gulps.due() => connection.read_unasked()?,
-            // When woken again in this wait, it may be by one of them.
-            ended = poll_fn(|context| match mem::take(&mut goes_on) {
-                true => Poll::Pending,
-                false => over.as_mut().poll(context),
-            }) => return Err(ended),
+        (heard, taken)
+    }
+
+    /// Sends what the session has to say. A peer that never reads our acknowledgements is heard all the
+    /// same, as long as they are few.
+    fn write(&mut self, mut socket: &std::net::TcpStream) -> Result<(), Ended> {
+        let output = self.connection.session.output();
+        if output.is_empty() {
+            return Ok(());
+        }
+        match socket.write(output) {
+            // A connection that has said all keeps no memory for it.
+            Ok(written) if written == output.len() => *output = BytesMut::new(),
+            Ok(written) => output.advance(written),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(Ended::Hangup(error)),
+        }
+        match self.connection.session.output().len() > limits::REPLY_BYTES_MAX {
+            true => Err(Ended::Deaf),
+            false => Ok(()),
         }
     }
 }
@@ -132,8 +278,6 @@ struct Patience {
     first: Duration,
     then: Duration,
     last_heard: Cell<Option<time::Instant>>,
-    /// When the timer runs down; `None` before it is set.
-    runs_down: Cell<Option<time::Instant>>,
 }
 
 impl Patience {
@@ -142,15 +286,13 @@ impl Patience {
             first: settings.first_media_timeout.get(),
             then: settings.timeout.get(),
             last_heard: Cell::default(),
-            runs_down: Cell::default(),
         }
     }
 
-    /// Media came at `now`; answers whether the timer is set and will wake the task later.
+    /// Media came at `now`; answers whether they were the first: then the timer was set with another
+    /// patience.
     fn heard(&self, now: time::Instant) -> bool {
-        let is_first = self.last_heard.replace(Some(now)).is_none();
-        // The timer was set with another patience.
-        !is_first && self.runs_down.get().is_some_and(|at| now < at)
+        self.last_heard.replace(Some(now)).is_none()
     }
 
     async fn runs_out(&self) -> Ended {
@@ -167,7 +309,6 @@ impl Patience {
                 if timer.is_elapsed() || runs_out < timer.deadline() {
                     timer.as_mut().reset(runs_out);
                 }
-                self.runs_down.set(Some(timer.deadline()));
                 ready!(timer.as_mut().poll(context));
                 if timer.deadline() == runs_out {
                     return Poll::Ready(Ended::PublisherSilent(patience));
@@ -178,88 +319,14 @@ impl Patience {
     }
 }
 
-/// When to read. While the shard gathers what it sends, it lets what comes gather in the kernel, too: to be
-/// woken for each frame of each publisher would cost more than all the rest.
-///
-/// Dropped with its publish: what the peer says afterwards is heard at once again.
-struct Gulps {
-    socket: Rc<TcpStream>,
-    /// From one to the next; zero while what comes is read at once.
-    every: Duration,
-    timer: Pin<Box<Sleep>>,
-}
-
-impl Gulps {
-    fn new(socket: &Rc<TcpStream>) -> Self {
-        Self {
-            socket: socket.clone(),
-            every: Duration::ZERO,
-            timer: Box::pin(time::sleep(Duration::ZERO)),
-        }
-    }
-
-    /// To be called after each read, with the time for which the shard gathers; says whether this publisher
-    /// is read in gulps from now on.
-    fn keep_pace(&mut self, window: Duration) -> bool {
-        if window.is_zero() != self.every.is_zero() {
-            let bytes = if window.is_zero() {
-                1
-            } else {
-                limits::GULP_BYTES
-            };
-            self.wake_at(bytes);
-        }
-        self.every = window;
-        if !window.is_zero() {
-            self.timer.as_mut().reset(time::Instant::now() + window);
-        }
-        !window.is_zero()
-    }
-
-    fn wake_at(&self, bytes: i32) {
-        if let Err(error) = net::wake_at(&self.socket, bytes) {
-            // Costs time, and nothing else.
-            tracing::debug!(%error, "the kernel takes no low-water mark");
-        }
-    }
-
-    /// Resolves when it is time for the next.
-    async fn due(&mut self) {
-        match self.every.is_zero() {
-            true => std::future::pending().await,
-            false => self.timer.as_mut().await,
-        }
-    }
-}
-
-impl Drop for Gulps {
-    fn drop(&mut self) {
-        if !self.every.is_zero() {
-            self.wake_at(1);
-        }
-    }
-}
-
-fn take(
-    event: Event,
-    publisher: &mut LocalPublisher,
-    heard: &mut bool,
-) -> Result<ControlFlow<()>, Ended> {
-    match event {
-        Event::Media(media) => {
-            *heard = true;
-            accept(publisher, media).map_err(|_| Ended::TakenOver)?;
-        }
-        Event::Unpublish | Event::Stop => return Ok(ControlFlow::Break(())),
-        _ => {}
-    }
-    Ok(ControlFlow::Continue(()))
-}
-
 /// Hands one RTMP message to the hub; what is no frame is dropped and said.
-pub(super) fn accept(publisher: &mut LocalPublisher, media: Media) -> Result<(), Superseded> {
+pub(super) fn accept(
+    publisher: &mut LocalPublisher,
+    media: Media,
+    now: Instant,
+) -> Result<(), Superseded> {
     match frame(publisher.stream().path(), media) {
-        Some(frame) => publisher.publish(frame, Instant::now()),
+        Some(frame) => publisher.publish(frame, now),
         None => Ok(()),
     }
 }

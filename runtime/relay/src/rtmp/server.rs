@@ -55,10 +55,10 @@ pub(crate) enum Ended {
     Closing,
 }
 
-/// One RTMP dialogue's socket.
-pub(crate) struct Connection {
+/// One RTMP dialogue's socket; without it, `Connection<()>`, while the shard's intake has it.
+pub(crate) struct Connection<S = Rc<TcpStream>> {
     pub(crate) shard: Rc<Shard>,
-    pub(crate) socket: Rc<TcpStream>,
+    pub(crate) socket: S,
     pub(crate) peer: SocketAddr,
     pub(crate) session: Session,
     pub(crate) settings: Rc<Settings>,
@@ -86,7 +86,7 @@ pub(crate) async fn serve(
         return;
     }
     let session = Session::new(CONFIG.clone(), random());
-    let mut connection = Connection {
+    let connection = Connection {
         shard,
         socket: Rc::new(socket),
         peer,
@@ -95,10 +95,16 @@ pub(crate) async fn serve(
         introduction: None,
         introduced: Instant::now(),
     };
-    let ended = connection.run().await;
-    // Boxed, as all that a connection does: it keeps memory for what it does now, not for what it may do.
-    let farewell = time::timeout(limits::FAREWELL_TIMEOUT, connection.farewell(&ended));
-    let _unsaid = Box::pin(farewell).await;
+    let ended = match connection.run().await {
+        Ok((mut connection, ended)) => {
+            // Boxed, as all that a connection does: it keeps memory for what it does now, not for what it
+            // may do.
+            let farewell = time::timeout(limits::FAREWELL_TIMEOUT, connection.farewell(&ended));
+            let _unsaid = Box::pin(farewell).await;
+            ended
+        }
+        Err(error) => Ended::Hangup(error),
+    };
     match ended {
         Ended::Protocol(error) => {
             metrics::counter!("weir_rtmp_protocol_errors_total").increment(1);
@@ -115,18 +121,24 @@ fn random() -> [u8; 32] {
 }
 
 impl Connection {
-    async fn run(&mut self) -> Ended {
+    /// Serves until there is a reason to end, which is answered with what is to be said farewell to.
+    ///
+    /// # Errors
+    /// If the socket was lost.
+    async fn run(mut self) -> io::Result<(Self, Ended)> {
         loop {
             let greeted = Box::pin(self.greet_in_time()).await;
             let served = match greeted {
                 Ok(Wish::Publish(path, backup)) => {
-                    Box::pin(publish::publish(self, &path, backup)).await
+                    let served;
+                    (self, served) = Box::pin(publish::publish(self, &path, backup)).await?;
+                    served
                 }
-                Ok(Wish::Play(path)) => Box::pin(play::play(self, &path)).await,
-                Err(ended) => return ended,
+                Ok(Wish::Play(path)) => Box::pin(play::play(&mut self, &path)).await,
+                Err(ended) => Err(ended),
             };
             if let Err(ended) = served {
-                return ended;
+                return Ok((self, ended));
             }
         }
     }
@@ -232,18 +244,9 @@ impl Connection {
 
     /// Gives the session what has come.
     pub(crate) fn read(&mut self) -> Result<(), Ended> {
-        self.read_by(net::read_some)
-    }
-
-    /// The same when nobody has said that anything has come.
-    pub(crate) fn read_unasked(&mut self) -> Result<(), Ended> {
-        self.read_by(net::read_unasked)
-    }
-
-    fn read_by(&mut self, read: net::Read) -> Result<(), Ended> {
         let (session, socket) = (&mut self.session, &self.socket);
         self.shard
-            .with_scratch(|buffer| match read(socket, buffer) {
+            .with_scratch(|buffer| match net::read_some(socket, buffer) {
                 Ok(Some(bytes)) => session.input(bytes).map_err(Ended::Protocol),
                 Ok(None) => Ok(()),
                 Err(error) => Err(Ended::Hangup(error)),
@@ -296,6 +299,22 @@ impl Connection {
             }
         }
         Ok(())
+    }
+}
+
+impl<S> Connection<S> {
+    /// The same dialogue on another socket, and the one that it had.
+    pub(super) fn exchange<T>(self, socket: T) -> (Connection<T>, S) {
+        let connection = Connection {
+            shard: self.shard,
+            socket,
+            peer: self.peer,
+            session: self.session,
+            settings: self.settings,
+            introduction: self.introduction,
+            introduced: self.introduced,
+        };
+        (connection, self.socket)
     }
 }
 

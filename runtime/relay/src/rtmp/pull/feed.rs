@@ -292,5 +292,5 @@ async fn expect(publisher: Option<&LocalPublisher>) -> Infallible {
 }
 
 fn accept(publisher: &mut LocalPublisher, media: Media) -> Result<(), PullError> {
-    publish::accept(publisher, media).map_err(|_| PullError::TakenOver)
+    publish::accept(publisher, media, std::time::Instant::now()).map_err(|_| PullError::TakenOver)
 }
