@@ -49,17 +49,19 @@ impl TotalsNow {
 }
 
 impl Totals {
-    pub(crate) fn received(&self, frame: &media::Frame) {
-        self.bytes_in.fetch_add(frame.body.len() as u64, Relaxed);
+    /// Counts `frame`. Only under the stream's lock: who alone counts needs no locked instruction for it,
+    /// which would wait until all that was written before has left the core.
+    pub(super) fn received(&self, frame: &media::Frame) {
+        let add = |counter: &AtomicU64, more: u64| {
+            counter.store(counter.load(Relaxed).wrapping_add(more), Relaxed);
+        };
+        add(&self.bytes_in, frame.body.len() as u64);
         match frame.kind {
             media::Kind::Video if !frame.is_header() => {
-                self.video_frames.fetch_add(1, Relaxed);
-                self.key_frames
-                    .fetch_add(u64::from(frame.is_key()), Relaxed);
+                add(&self.video_frames, 1);
+                add(&self.key_frames, u64::from(frame.is_key()));
             }
-            media::Kind::Audio if !frame.is_header() => {
-                self.audio_frames.fetch_add(1, Relaxed);
-            }
+            media::Kind::Audio if !frame.is_header() => add(&self.audio_frames, 1),
             _ => {}
         }
     }

@@ -124,10 +124,9 @@ impl Tapes {
         let mut shared = None;
         self.0.retain_mut(|tape| {
             let written = tape.write(seq, frame, start, kept_from, local);
-            if let Some(Some(body)) = &written {
-                shared = Some(body.clone());
-            }
-            written.is_some()
+            let still_reads = written.is_some();
+            shared = written.flatten().or(shared.take());
+            still_reads
         });
         shared
     }
