@@ -27,10 +27,12 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     convert::Infallible,
+    future::poll_fn,
     io, mem,
     net::TcpStream,
     os::fd::OwnedFd,
     rc::Rc,
+    task::Poll,
     time::Duration,
 };
 use tokio::{
@@ -157,10 +159,15 @@ impl Intake {
             {
                 timer.as_mut().reset(due);
             }
-            tokio::select! {
-                biased;
-                () = &mut timer, if due.is_some() => self.take_due(&mut turns),
-                ready = self.queue.readable() => {
+            let ready = poll_fn(|context| {
+                if due.is_some() && timer.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(None);
+                }
+                self.queue.poll_read_ready(context).map(Some)
+            });
+            match ready.await {
+                None => self.take_due(&mut turns),
+                Some(ready) => {
                     let mut ready = ready.expect("the runtime outlives its tasks");
                     self.take_ready(&mut events, &mut turns);
                     if turns.len() < limits::INTAKE_EVENTS {

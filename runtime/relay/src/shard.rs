@@ -226,7 +226,11 @@ impl Shards {
                         tasks: TaskTracker::new(),
                         closing,
                     });
-                    LocalSet::new().block_on(&runtime, work(shard, receiver));
+                    // Nothing but the tasks themselves: a future beside them is polled each time that any
+                    // of them is woken.
+                    let tasks = LocalSet::new();
+                    tasks.spawn_local(work(shard, receiver));
+                    runtime.block_on(tasks);
                 })?;
             jobs.push(sender);
             threads.push(thread);
