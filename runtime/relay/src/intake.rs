@@ -49,8 +49,8 @@ pub(crate) trait Source {
     /// Reads what has come, and writes what could not be written before. Called when there may be something,
     /// and now and then when there is nothing; must not block.
     ///
-    /// `gulp`: what comes has gathered in the kernel.
-    fn turn(&self, gulp: bool) -> Turned;
+    /// `gulp`: what comes has gathered in the kernel. `now`: when its round began.
+    fn turn(&self, gulp: bool, now: Instant) -> Turned;
 
     /// It is its turn after next: asks for the memory that says what it needs.
     fn approach(&self);
@@ -219,7 +219,7 @@ impl Intake {
 
     /// Gives each its turn, and leaves those who need another.
     fn serve(&self, turns: &mut Vec<Next>) {
-        let mut unfinished = 0;
+        let (mut unfinished, now) = (0, Instant::now());
         self.look_ahead(turns);
         for at in 0..turns.len() {
             self.look_ahead(&turns[at + 1..]);
@@ -227,8 +227,8 @@ impl Intake {
             let Some((source, gulp)) = self.source(next.seat) else {
                 continue;
             };
-            let turned = source.turn(gulp);
-            self.keep_pace(next.seat, &*source);
+            let turned = source.turn(gulp, now);
+            self.keep_pace(next.seat, &*source, now);
             if turned == Turned::More || turned == Turned::Empty && next.hung_up {
                 turns[unfinished] = next;
                 unfinished += 1;
@@ -256,7 +256,7 @@ impl Intake {
     }
 
     /// Sees to it that `source` is read as seldom as the shard sends. Called after each of its turns.
-    fn keep_pace(&self, seat: usize, source: &dyn Source) {
+    fn keep_pace(&self, seat: usize, source: &dyn Source, now: Instant) {
         let window = self.pace.window();
         let mut seats = self.seats.borrow_mut();
         let Some(seated) = seats.get_mut(seat) else {
@@ -266,7 +266,7 @@ impl Intake {
         if before.is_zero() != window.is_zero() {
             wake_at(source, if window.is_zero() { 1 } else { limits::GULP_BYTES });
         }
-        seated.due = (!window.is_zero()).then(|| Instant::now() + window);
+        seated.due = (!window.is_zero()).then(|| now + window);
         if let Some(due) = seated.due {
             self.gulps.borrow_mut().push_back((due, seat));
         }

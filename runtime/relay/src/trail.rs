@@ -12,7 +12,7 @@
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use std::{mem, ops::Range, ptr};
+use std::{mem, ops::Range, ptr, slice};
 
 /// Bytes in a line of the cache, on every machine that we know of.
 const LINE_BYTES: usize = 64;
@@ -29,12 +29,18 @@ pub(crate) fn fetch<T: ?Sized>(value: &T) {
 #[derive(Debug, Default)]
 pub(crate) struct Trail(SmallVec<[Stretch; STRETCHES]>);
 
-/// Addresses, not references: nobody keeps the memory for the trail's sake.
+/// Lines beside each other. Addresses, not references: nobody keeps the memory for the trail's sake. In one
+/// word, because the trail itself lies in memory that has to be asked for.
+///
+/// From the top: the number of the first line, whether it is to be written, how many lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stretch {
-    start: usize,
-    bytes: usize,
-}
+struct Stretch(u64);
+
+/// Bits for how many lines a stretch has. With these and one more, 50 are left for the first one's number:
+/// more than an address has.
+const COUNT_BITS: u32 = 13;
+const COUNT_MAX: usize = (1 << COUNT_BITS) - 1;
+const TO_WRITE: u64 = 1 << COUNT_BITS;
 
 impl Trail {
     /// Begins anew.
@@ -49,22 +55,19 @@ impl Trail {
 
     /// The next frame needs what lies at these addresses.
     pub(crate) fn note_at(&mut self, addresses: Range<usize>) {
-        self.0.push(Stretch {
-            start: addresses.start,
-            bytes: addresses.len(),
-        });
+        self.0.push(Stretch::new(addresses));
     }
 
     /// The next frame is put behind `last`.
     pub(crate) fn note_behind<T>(&mut self, last: Option<&T>) {
         if let Some(last) = last {
-            self.0.push(Stretch::of(last).next());
+            self.0.push(Stretch::behind(slice::from_ref(last)));
         }
     }
 
     /// The next frame's bytes are written behind `last`, about as many.
     pub(crate) fn note_behind_bytes(&mut self, last: &Bytes) {
-        self.0.push(Stretch::of(&last[..]).next());
+        self.0.push(Stretch::behind(last));
     }
 
     /// Asks for all of it.
@@ -74,26 +77,31 @@ impl Trail {
 }
 
 impl Stretch {
-    fn of<T: ?Sized>(value: &T) -> Self {
-        Self {
-            start: ptr::from_ref(value).addr(),
-            bytes: mem::size_of_val(value),
-        }
+    fn new(addresses: Range<usize>) -> Self {
+        let (first, end) = (addresses.start / LINE_BYTES, addresses.end.div_ceil(LINE_BYTES));
+        let count = end.saturating_sub(first).min(COUNT_MAX);
+        Self(((first as u64) << (COUNT_BITS + 1)) | count as u64)
     }
 
-    /// As long, and right behind.
-    fn next(self) -> Self {
-        Self {
-            start: self.start.wrapping_add(self.bytes),
-            ..self
-        }
+    fn of<T: ?Sized>(value: &T) -> Self {
+        let start = ptr::from_ref(value).addr();
+        Self::new(start..start.wrapping_add(mem::size_of_val(value)))
+    }
+
+    /// As long as `last`, right behind it, to be written.
+    fn behind<T>(last: &[T]) -> Self {
+        let start = last.as_ptr_range().end.addr();
+        let room = start..start.wrapping_add(mem::size_of_val(last));
+        Self(Self::new(room).0 | TO_WRITE)
     }
 
     fn fetch(self) {
-        let into_line = self.start % LINE_BYTES;
-        let lines = (into_line + self.bytes).div_ceil(LINE_BYTES);
-        for line in 0..lines {
-            fetch_line((self.start - into_line).wrapping_add(line * LINE_BYTES));
+        let first = (self.0 >> (COUNT_BITS + 1)) as usize * LINE_BYTES;
+        let count = self.0 as usize & COUNT_MAX;
+        let lines = (0..count).map(|line| first + line * LINE_BYTES);
+        match self.0 & TO_WRITE {
+            0 => lines.for_each(fetch_line),
+            _ => lines.for_each(fetch_line_to_write),
         }
     }
 }
@@ -107,39 +115,77 @@ fn fetch_line(address: usize) {
     unsafe { _mm_prefetch::<_MM_HINT_T0>(ptr::without_provenance(address)) }
 }
 
+/// Asks for a line that no other core may have then.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)] // As above; and a compiler that builds for every core knows no function for it.
+fn fetch_line_to_write(address: usize) {
+    // SAFETY: as above. Cores that do not know the instruction do nothing.
+    unsafe { std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags)) }
+}
+
 /// Elsewhere the waits are waited for.
 #[cfg(not(target_arch = "x86_64"))]
 fn fetch_line(_address: usize) {}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn fetch_line_to_write(_address: usize) {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The first line's address, how many there are, and whether they are to be written.
+    fn lines(stretch: Stretch) -> (usize, usize, bool) {
+        let first = (stretch.0 >> (COUNT_BITS + 1)) as usize * LINE_BYTES;
+        (first, stretch.0 as usize & COUNT_MAX, stretch.0 & TO_WRITE != 0)
+    }
+
+    #[test]
+    fn a_stretch_has_every_line_that_its_bytes_touch() {
+        for (addresses, first, count) in [
+            (0..0, 0, 0),
+            (640..641, 640, 1),
+            (640..704, 640, 1),
+            (640..705, 640, 2),
+            (703..705, 640, 2),
+            (4_096..1 << 30, 4_096, COUNT_MAX),
+            ((1 << 56)..(1 << 56) + 200, 1 << 56, 4),
+        ] {
+            let stretch = Stretch::new(addresses.clone());
+            assert_eq!(lines(stretch), (first, count, false), "{addresses:?}");
+        }
+    }
+
     #[test]
     fn a_trail_names_what_was_passed_and_the_room_behind_it() {
-        let (value, list) = ([0_u8; 200], [1_u64, 2, 3]);
-        let bytes = Bytes::from(vec![0; 1_000]);
+        #[repr(align(64))]
+        struct Aligned<T>(T);
+        let value = Aligned([0_u8; 256]);
+        let list = Aligned([[0_u8; 64]; 3]);
+        static MEDIA: Aligned<[u8; 1_024]> = Aligned([0; 1_024]);
+        let bytes = Bytes::from_static(&MEDIA.0);
         let mut trail = Trail::default();
         trail.note(&value);
-        trail.note_behind(list.last());
+        trail.note_behind(list.0.last());
         trail.note_behind(None::<&u64>);
         trail.note_behind_bytes(&bytes);
         let expected = [
-            (value.as_ptr().addr(), 200),
-            (list.as_ptr_range().end.addr(), 8),
-            (bytes.as_ptr_range().end.addr(), 1_000),
+            (value.0.as_ptr().addr(), 4, false),
+            (list.0.as_ptr_range().end.addr(), 1, true),
+            (bytes.as_ptr_range().end.addr(), 16, true),
         ];
-        let expected = expected.map(|(start, bytes)| Stretch { start, bytes });
-        assert_eq!(trail.0[..], expected);
+        assert_eq!(trail.0.iter().copied().map(lines).collect::<Vec<_>>(), expected);
         trail.clear();
-        assert_eq!(trail.0[..], []);
+        assert!(trail.0.is_empty());
     }
 
     #[test]
     fn to_ask_for_what_is_nowhere_does_no_harm() {
         for start in [0, 1, 1 << 40, usize::MAX - 70, usize::MAX] {
             for bytes in [0, 1, 64, 200] {
-                Stretch { start, bytes }.fetch();
+                let stretch = Stretch::new(start..start.saturating_add(bytes));
+                stretch.fetch();
+                Stretch(stretch.0 | TO_WRITE).fetch();
             }
         }
     }

@@ -120,7 +120,9 @@ impl Backlog {
 
     /// The number of the first frame.
     pub(crate) fn first_seq(&self) -> Option<u64> {
-        self.frames.front().map(|(seq, _)| *seq)
+        // Told from the last: the first was not touched for so long that it has left the core's cache.
+        let (newest, _) = self.frames.back()?;
+        Some(newest + 1 - self.frames.len() as u64)
     }
 
     /// The frames from the last key frame on, with their numbers.

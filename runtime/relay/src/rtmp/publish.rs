@@ -177,11 +177,11 @@ impl Source for Reception {
         &self.socket
     }
 
-    fn turn(&self, gulp: bool) -> Turned {
+    fn turn(&self, gulp: bool, now: time::Instant) -> Turned {
         if self.over.borrow().is_some() {
             return Turned::Over;
         }
-        let (mut at_work, now) = (self.at_work.borrow_mut(), time::Instant::now());
+        let mut at_work = self.at_work.borrow_mut();
         at_work.publisher.gathers(gulp);
         let read = at_work.read(&self.socket);
         // What came before the end is not lost.
