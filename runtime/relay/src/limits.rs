@@ -98,8 +98,12 @@ pub const REPLY_BYTES_MAX: usize = 256 << 10;
 /// and again and reads nothing.
 pub const REPLIES_MAX: usize = 256;
 
-/// A tape's arena: pieces are cut from blocks of this size, so a kept piece pins at most this much.
+/// Pieces are cut from blocks of this size, so a kept piece pins at most this much.
 pub const TAPE_BLOCK_BYTES: usize = 32 << 10;
+
+/// GOPs that are longer get blocks of their own: a block is kept for as long as any piece of it, and common
+/// GOPs of 1 to 4 s may share.
+pub const SHARED_BLOCKS_MAX: Duration = Duration::from_secs(5);
 
 /// Bytes that a forward takes ahead of its connection: past them its place in the tape stays where it
 /// is, and a target that is too slow skips to a key frame, as a slow player does.

@@ -22,7 +22,7 @@ mod run;
 use crate::limits;
 use bytes::{Bytes, BytesMut};
 use media::{Codec, Frame, Kind, MediaTime, Role};
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 /// A wire format: its name in logs and metrics, and how a fresh tape of it is written.
 ///
@@ -45,6 +45,9 @@ impl PartialEq for Format {
 pub trait Writer: Send {
     /// The bytes that a player receives for `frame`; they may depend on frames written before.
     fn write(&mut self, frame: &Frame) -> Written;
+
+    /// What is written is kept for long: it shall not share memory with what is not.
+    fn keep_apart(&mut self) {}
 }
 
 /// A frame in a wire format.
@@ -75,10 +78,17 @@ impl Writer for FrameWriter {
     }
 }
 
+thread_local! {
+    /// Where the streams that are published from this thread are written, one frame behind the other: so the
+    /// core has the memory for the next one at hand, whichever stream it is of.
+    static ARENA: RefCell<BytesMut> = RefCell::default();
+}
+
 /// A [`Writer`] of formats without state: appends to an arena, from which pieces are cut.
 pub struct Packed {
-    arena: BytesMut,
     append: Append,
+    /// Of this tape alone.
+    apart: Option<BytesMut>,
 }
 
 /// Appends a frame; answers how many bytes follow its body, if the body stands in one stretch.
@@ -88,28 +98,39 @@ impl Packed {
     /// A writer that appends each frame with `append`.
     pub fn boxed(append: Append) -> Box<dyn Writer> {
         Box::new(Self {
-            arena: BytesMut::new(),
             append,
+            apart: None,
         })
     }
 }
 
 impl Writer for Packed {
     fn write(&mut self, frame: &Frame) -> Written {
-        // Room for the body and its framing: a format adds a few bytes a frame, and one a chunk.
-        let needed = frame.body.len() + frame.body.len() / 1_000 + 64;
-        if self.arena.capacity() < needed {
-            self.arena = BytesMut::with_capacity(needed.max(limits::TAPE_BLOCK_BYTES));
+        match &mut self.apart {
+            Some(arena) => write(frame, self.append, arena),
+            None => ARENA.with_borrow_mut(|arena| write(frame, self.append, arena)),
         }
-        let behind = (self.append)(frame, &mut self.arena);
-        let bytes = self.arena.split().freeze();
-        let body = behind.map(|behind| {
-            let end = bytes.len() - behind;
-            bytes.slice(end - frame.body.len()..end)
-        });
-        debug_assert!(body.as_ref().is_none_or(|body| *body == frame.body));
-        Written { bytes, body }
     }
+
+    fn keep_apart(&mut self) {
+        self.apart.get_or_insert_default();
+    }
+}
+
+fn write(frame: &Frame, append: Append, arena: &mut BytesMut) -> Written {
+    // Room for the body and its framing: a format adds a few bytes a frame, and one a chunk.
+    let needed = frame.body.len() + frame.body.len() / 1_000 + 64;
+    if arena.capacity() < needed {
+        *arena = BytesMut::with_capacity(needed.max(limits::TAPE_BLOCK_BYTES));
+    }
+    let behind = append(frame, arena);
+    let bytes = arena.split().freeze();
+    let body = behind.map(|behind| {
+        let end = bytes.len() - behind;
+        bytes.slice(end - frame.body.len()..end)
+    });
+    debug_assert!(body.as_ref().is_none_or(|body| *body == frame.body));
+    Written { bytes, body }
 }
 
 /// One frame in one wire format.

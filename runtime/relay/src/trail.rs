@@ -10,9 +10,8 @@
 //!
 //! Both only say what is wanted: nothing is read, and a place that is no longer there does no harm.
 
-use bytes::Bytes;
 use smallvec::SmallVec;
-use std::{mem, ops::Range, ptr, slice};
+use std::{mem, ops::Range, ptr};
 
 /// Bytes in a line of the cache, on every machine that we know of.
 const LINE_BYTES: usize = 64;
@@ -61,13 +60,8 @@ impl Trail {
     /// The next frame is put behind `last`.
     pub(crate) fn note_behind<T>(&mut self, last: Option<&T>) {
         if let Some(last) = last {
-            self.0.push(Stretch::behind(slice::from_ref(last)));
+            self.0.push(Stretch::behind(last));
         }
-    }
-
-    /// The next frame's bytes are written behind `last`, about as many.
-    pub(crate) fn note_behind_bytes(&mut self, last: &Bytes) {
-        self.0.push(Stretch::behind(last));
     }
 
     /// Asks for all of it.
@@ -89,9 +83,9 @@ impl Stretch {
     }
 
     /// As long as `last`, right behind it, to be written.
-    fn behind<T>(last: &[T]) -> Self {
-        let start = last.as_ptr_range().end.addr();
-        let room = start..start.wrapping_add(mem::size_of_val(last));
+    fn behind<T>(last: &T) -> Self {
+        let start = ptr::from_ref(last).addr().wrapping_add(size_of::<T>());
+        let room = start..start.wrapping_add(size_of::<T>());
         Self(Self::new(room).0 | TO_WRITE)
     }
 
@@ -162,17 +156,13 @@ mod tests {
         struct Aligned<T>(T);
         let value = Aligned([0_u8; 256]);
         let list = Aligned([[0_u8; 64]; 3]);
-        static MEDIA: Aligned<[u8; 1_024]> = Aligned([0; 1_024]);
-        let bytes = Bytes::from_static(&MEDIA.0);
         let mut trail = Trail::default();
         trail.note(&value);
         trail.note_behind(list.0.last());
         trail.note_behind(None::<&u64>);
-        trail.note_behind_bytes(&bytes);
         let expected = [
             (value.0.as_ptr().addr(), 4, false),
             (list.0.as_ptr_range().end.addr(), 1, true),
-            (bytes.as_ptr_range().end.addr(), 16, true),
         ];
         assert_eq!(trail.0.iter().copied().map(lines).collect::<Vec<_>>(), expected);
         trail.clear();

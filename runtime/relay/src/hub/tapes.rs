@@ -10,7 +10,7 @@ use crate::{
     trail::Trail,
 };
 use bytes::Bytes;
-use media::Frame;
+use media::{Frame, MediaTime};
 use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::mpsc;
 
@@ -27,6 +27,7 @@ struct Tape {
     /// The backlog in this format, and where it was last said to begin.
     pieces: VecDeque<Piece>,
     kept_from: Option<u64>,
+    kept_since: MediaTime,
     inboxes: Vec<Inbox>,
 }
 
@@ -104,9 +105,6 @@ impl Tapes {
             trail.note(&*tape.writer);
             trail.note(&tape.inboxes[..]);
             trail.note_behind(tape.pieces.back());
-            if let Some(last) = tape.pieces.back() {
-                trail.note_behind_bytes(&last.bytes);
-            }
         }
     }
 
@@ -156,6 +154,7 @@ impl Tape {
             headers: None,
             pieces: VecDeque::new(),
             kept_from: None,
+            kept_since: MediaTime::default(),
             inboxes: Vec::new(),
         };
         let mut headers = backlog.headers().clone();
@@ -231,6 +230,11 @@ impl Tape {
             _ => inbox.pieces.try_send(piece.clone()).is_ok(),
         });
         self.pieces.push_back(piece);
+        if kept_from != self.kept_from {
+            self.kept_since = frame.dts;
+        } else if frame.dts.since(self.kept_since) > limits::SHARED_BLOCKS_MAX {
+            self.writer.keep_apart();
+        }
         self.trim(kept_from);
         Some(body)
     }
