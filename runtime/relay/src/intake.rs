@@ -24,16 +24,8 @@ use rustix::{
 };
 use slab::Slab;
 use std::{
-    cell::RefCell,
-    collections::VecDeque,
-    convert::Infallible,
-    future::poll_fn,
-    io, mem,
-    net::TcpStream,
-    os::fd::OwnedFd,
-    rc::Rc,
-    task::Poll,
-    time::Duration,
+    cell::RefCell, collections::VecDeque, convert::Infallible, future::poll_fn, io, mem,
+    net::TcpStream, os::fd::OwnedFd, rc::Rc, task::Poll, time::Duration,
 };
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -208,7 +200,10 @@ impl Intake {
         let (seats, now) = (self.seats.borrow(), Instant::now());
         let mut gulps = self.gulps.borrow_mut();
         while let Some((due, seat)) = gulps.pop_front_if(|&mut (due, _)| due <= now) {
-            if seats.get(seat).is_some_and(|seated| seated.due == Some(due)) {
+            if seats
+                .get(seat)
+                .is_some_and(|seated| seated.due == Some(due))
+            {
                 turns.push(Next {
                     seat,
                     hung_up: false,
@@ -264,7 +259,14 @@ impl Intake {
         };
         let before = mem::replace(&mut seated.every, window);
         if before.is_zero() != window.is_zero() {
-            wake_at(source, if window.is_zero() { 1 } else { limits::GULP_BYTES });
+            wake_at(
+                source,
+                if window.is_zero() {
+                    1
+                } else {
+                    limits::GULP_BYTES
+                },
+            );
         }
         seated.due = (!window.is_zero()).then(|| now + window);
         if let Some(due) = seated.due {
@@ -290,5 +292,184 @@ fn wake_at(source: &dyn Source, bytes: i32) {
     if let Err(error) = net::wake_at(source.socket(), bytes) {
         // Costs time, and nothing else.
         tracing::debug!(%error, "the kernel takes no low-water mark");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::{MergeWrite, NoDelay};
+    use std::{
+        cell::Cell,
+        io::Write as _,
+        net::{Shutdown, TcpListener},
+    };
+    use tokio::task::LocalSet;
+
+    /// Keeps what it reads, `room` bytes at a turn.
+    struct Kept {
+        socket: TcpStream,
+        room: usize,
+        bytes: RefCell<Vec<u8>>,
+        turns: Cell<u32>,
+        gulps: Cell<u32>,
+        is_over: Cell<bool>,
+    }
+
+    impl Source for Kept {
+        fn socket(&self) -> &TcpStream {
+            &self.socket
+        }
+
+        fn turn(&self, gulp: bool, _now: Instant) -> Turned {
+            self.turns.set(self.turns.get() + 1);
+            self.gulps.set(self.gulps.get() + u32::from(gulp));
+            let mut buffer = vec![0; self.room];
+            match net::read_unwatched(&self.socket, &mut buffer) {
+                Ok(Some(bytes)) => {
+                    self.bytes.borrow_mut().extend_from_slice(bytes);
+                    if bytes.len() == self.room {
+                        Turned::More
+                    } else {
+                        Turned::Empty
+                    }
+                }
+                Ok(None) => Turned::Empty,
+                Err(_) => {
+                    self.is_over.set(true);
+                    Turned::Over
+                }
+            }
+        }
+
+        fn approach(&self) {}
+
+        fn fetch(&self) {}
+    }
+
+    /// Who sends, and who is to read it.
+    fn pair(room: usize) -> io::Result<(TcpStream, Rc<Kept>)> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let peer = TcpStream::connect(listener.local_addr()?)?;
+        let (socket, _) = listener.accept()?;
+        socket.set_nonblocking(true)?;
+        let kept = Kept {
+            socket,
+            room,
+            bytes: RefCell::default(),
+            turns: Cell::default(),
+            gulps: Cell::default(),
+            is_over: Cell::default(),
+        };
+        Ok((peer, Rc::new(kept)))
+    }
+
+    fn intake(window: Duration) -> io::Result<Rc<Intake>> {
+        let merge_write = MergeWrite {
+            min: window,
+            max: window,
+        };
+        let pace = Rc::new(Pace::new(merge_write, NoDelay::Always));
+        Ok(Rc::new(Intake::new(queue()?, &pace)))
+    }
+
+    async fn serving<T>(intake: &Rc<Intake>, doing: impl Future<Output = T>) -> T {
+        let served = intake.clone();
+        let tasks = LocalSet::new();
+        tasks.spawn_local(async move { served.run().await });
+        let done = time::timeout(Duration::from_secs(20), tasks.run_until(doing)).await;
+        done.expect("it is done in time")
+    }
+
+    async fn until(condition: impl Fn() -> bool) {
+        while !condition() {
+            time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn all_that_comes_is_read_to_the_last_word() -> io::Result<()> {
+        let intake = intake(Duration::ZERO)?;
+        serving(&intake, async {
+            let mut pairs = Vec::new();
+            for number in 0..100 {
+                let (peer, kept) = pair(1 + number * 10)?;
+                pairs.push((peer, kept));
+            }
+            let seats: Vec<Seat<'_>> = pairs
+                .iter()
+                .map(|(_, kept)| intake.seat(kept.clone()))
+                .collect::<io::Result<_>>()?;
+            for (peer, _) in &mut pairs {
+                peer.write_all(&[1; 500])?;
+            }
+            until(|| {
+                pairs
+                    .iter()
+                    .all(|(_, kept)| kept.bytes.borrow().len() == 500)
+            })
+            .await;
+            for (peer, _) in &mut pairs {
+                // Both at once: the kernel says so only once.
+                peer.write_all(&[2; 500])?;
+                peer.shutdown(Shutdown::Write)?;
+            }
+            until(|| pairs.iter().all(|(_, kept)| kept.is_over.get())).await;
+            for (_, kept) in &pairs {
+                assert_eq!(*kept.bytes.borrow(), [[1; 500], [2; 500]].concat());
+            }
+            drop(seats);
+            assert!(intake.seats.borrow().is_empty());
+            Ok(())
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn who_has_left_has_no_more_turns() -> io::Result<()> {
+        let intake = intake(Duration::ZERO)?;
+        serving(&intake, async {
+            let (mut left, one) = pair(64)?;
+            let (mut stays, other) = pair(64)?;
+            let seat = intake.seat(one.clone())?;
+            let _other_seat = intake.seat(other.clone())?;
+            until(|| one.turns.get() > 0).await;
+            drop(seat);
+            let turns = one.turns.get();
+            left.write_all(b"unheard")?;
+            stays.write_all(b"heard")?;
+            until(|| !other.bytes.borrow().is_empty()).await;
+            assert_eq!(one.turns.get(), turns);
+            assert_eq!(Rc::strong_count(&one), 1, "nobody else keeps it");
+            Ok(())
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn what_gathers_is_read_once_a_window() -> io::Result<()> {
+        let window = Duration::from_millis(50);
+        let intake = intake(window)?;
+        serving(&intake, async {
+            let (mut peer, kept) = pair(4_096)?;
+            let seat = intake.seat(kept.clone())?;
+            let began = Instant::now();
+            for _ in 0..100 {
+                peer.write_all(&[7; 10])?;
+                time::sleep(Duration::from_millis(5)).await;
+            }
+            until(|| kept.bytes.borrow().len() == 1_000).await;
+            let windows = began.elapsed().div_duration_f64(window).ceil() as u32;
+            let (turns, gulps) = (kept.turns.get(), kept.gulps.get());
+            assert!(turns <= windows + 2, "{turns} turns in {windows} windows");
+            assert!(gulps + 2 >= turns, "{gulps} of {turns} turns were gulps");
+            drop(seat);
+            // Heard at once again, by whoever watches it now.
+            let socket = tokio::net::TcpStream::from_std(kept.socket.try_clone()?)?;
+            peer.write_all(b"!")?;
+            socket.readable().await?;
+            Ok(())
+        })
+        .await
     }
 }

@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::{
     io::{self, IoSlice, Read as _},
     net::SocketAddr,
-    os::fd::AsRawFd,
+    os::fd::{AsFd, AsRawFd as _},
     time::Duration,
 };
 use tokio::{io::Interest, net::TcpStream};
@@ -136,10 +136,7 @@ pub(crate) fn read_some<'a>(
 }
 
 /// The same of a socket that the runtime does not watch.
-pub(crate) fn read_unwatched<'a>(
-    stream: &std::net::TcpStream,
-    buffer: &'a mut [u8],
-) -> io::Result<Option<&'a [u8]>> {
+pub(crate) fn read_unwatched(stream: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<&[u8]>> {
     match rustix::net::recv(stream, &mut *buffer, RecvFlags::empty()) {
         Ok((0, _)) => Err(io::ErrorKind::UnexpectedEof.into()),
         Ok((bytes, _)) => Ok(Some(&buffer[..bytes])),
@@ -151,12 +148,12 @@ pub(crate) fn read_unwatched<'a>(
 /// Has the kernel say that something has come only when `bytes` have, or the peer has hung up
 /// (`SO_RCVLOWAT`, socket(7)). What has come can be read before.
 #[allow(unsafe_code)] // No safe crate has this option.
-pub(crate) fn wake_at(stream: &std::net::TcpStream, bytes: i32) -> io::Result<()> {
+pub(crate) fn wake_at(stream: impl AsFd, bytes: i32) -> io::Result<()> {
     // SAFETY: the descriptor is open for as long as `stream` lives, and the kernel reads as many bytes
     // as it is told from a local that it is lent.
     let outcome = unsafe {
         libc::setsockopt(
-            stream.as_raw_fd(),
+            stream.as_fd().as_raw_fd(),
             libc::SOL_SOCKET,
             libc::SO_RCVLOWAT,
             std::ptr::from_ref(&bytes).cast(),
@@ -222,8 +219,8 @@ mod tests {
         peer.write_all(b"few").await?;
         let heard = time::timeout(Duration::from_millis(100), socket.readable()).await;
         assert!(heard.is_err(), "three bytes are less than eight");
-        assert_eq!(read_unasked(&socket, &mut buffer)?, Some(&b"few"[..]));
-        assert_eq!(read_unasked(&socket, &mut buffer)?, None);
+        assert_eq!(read_unwatched(&socket, &mut buffer)?, Some(&b"few"[..]));
+        assert_eq!(read_unwatched(&socket, &mut buffer)?, None);
         peer.write_all(b"enough now").await?;
         socket.readable().await?;
         assert_eq!(read_some(&socket, &mut buffer)?, Some(&b"enough now"[..]));

@@ -104,7 +104,10 @@ fn begin(
 async fn receive(reception: &Rc<Reception>) -> Result<(), Ended> {
     let (shard, superseded) = {
         let at_work = reception.at_work.borrow();
-        (at_work.connection.shard.clone(), at_work.publisher.superseded())
+        (
+            at_work.connection.shard.clone(),
+            at_work.publisher.superseded(),
+        )
     };
     let _seat = shard.intake().seat(reception.clone())?;
     tokio::select! {
@@ -220,7 +223,11 @@ impl AtWork {
             match net::read_unwatched(socket, buffer)? {
                 Some(bytes) => {
                     session.input(bytes)?;
-                    Ok(if bytes.len() == room { Turned::More } else { Turned::Empty })
+                    Ok(if bytes.len() == room {
+                        Turned::More
+                    } else {
+                        Turned::Empty
+                    })
                 }
                 None => Ok(Turned::Empty),
             }
@@ -231,12 +238,16 @@ impl AtWork {
     fn take_in(&mut self, now: Instant) -> (bool, Result<ControlFlow<()>, Ended>) {
         let mut heard = false;
         let mut taken = Ok(ControlFlow::Continue(()));
-        while let (Ok(ControlFlow::Continue(())), Some(event)) = (&taken, self.connection.session.poll()) {
+        while let (Ok(ControlFlow::Continue(())), Some(event)) =
+            (&taken, self.connection.session.poll())
+        {
             taken = match event {
                 Event::Media(media) => {
                     heard = true;
                     let accepted = accept(&mut self.publisher, media, now);
-                    accepted.map(ControlFlow::Continue).map_err(|Superseded| Ended::TakenOver)
+                    accepted
+                        .map(ControlFlow::Continue)
+                        .map_err(|Superseded| Ended::TakenOver)
                 }
                 Event::Unpublish | Event::Stop => Ok(ControlFlow::Break(())),
                 _ => Ok(ControlFlow::Continue(())),
