@@ -157,7 +157,7 @@ impl Session {
     pub fn input(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         self.link.count_received(bytes.len());
         loop {
-            match self.link.next(&mut bytes) {
+            match self.link.next(&mut bytes, None) {
                 Ok(Some(incoming)) => self.hear(incoming),
                 Ok(None) => return Ok(()),
                 Err(error) => {

@@ -98,12 +98,17 @@ impl Link {
         self.window.received_bytes()
     }
 
-    /// Takes bytes from the front of `input` up to the next thing that the session should know.
-    pub(crate) fn next(&mut self, input: &mut &[u8]) -> Result<Option<Incoming>, Error> {
+    /// Takes bytes from the front of `input` up to the next thing that the session should know; media share
+    /// `whole`, which `input` is part of, if they may.
+    pub(crate) fn next(
+        &mut self,
+        input: &mut &[u8],
+        whole: Option<&Bytes>,
+    ) -> Result<Option<Incoming>, Error> {
         let over = match &mut self.handshake {
             Handshake::Server(server) => server.input(input, &mut self.output)?,
             Handshake::Client(client) => client.input(input, &mut self.output)?,
-            Handshake::Over => return self.next_message(input),
+            Handshake::Over => return self.next_message(input, whole),
         };
         if !over {
             return Ok(None);
@@ -116,13 +121,17 @@ impl Link {
         Ok(Some(Incoming::HandshakeOver { proxied_address }))
     }
 
-    fn next_message(&mut self, input: &mut &[u8]) -> Result<Option<Incoming>, Error> {
+    fn next_message(
+        &mut self,
+        input: &mut &[u8],
+        whole: Option<&Bytes>,
+    ) -> Result<Option<Incoming>, Error> {
         loop {
             let message = match self.aggregate.as_mut().and_then(Iterator::next) {
                 Some(message) => message?,
                 None => {
                     self.aggregate = None;
-                    match self.reader.read(input)? {
+                    match self.reader.read_of(input, whole)? {
                         Some(message) => message,
                         None => return Ok(None),
                     }

@@ -32,7 +32,7 @@ use crate::{
     status::code,
 };
 use amf::Value;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use std::{collections::VecDeque, net::Ipv4Addr, ops::Range, sync::Arc};
 use table::{Action, Input, State};
 use undecided::Undecided;
@@ -153,9 +153,22 @@ impl Session {
     /// If the client breaks the protocol or a limit. The session is dead then: flush its output and
     /// close.
     pub fn input(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.input_of(bytes, None)
+    }
+
+    /// The same without a copy: where a message is in one chunk, and that is all there, the event's body is
+    /// a part of `bytes`. Whoever keeps it keeps all of them.
+    ///
+    /// # Errors
+    /// As [`Session::input`].
+    pub fn input_shared(&mut self, bytes: &Bytes) -> Result<(), Error> {
+        self.input_of(bytes, Some(bytes))
+    }
+
+    fn input_of(&mut self, bytes: &[u8], whole: Option<&Bytes>) -> Result<(), Error> {
         self.link.count_received(bytes.len());
         let mut rest = bytes;
-        self.read(&mut rest)?;
+        self.read(&mut rest, whole)?;
         self.undecided
             .keep(rest, self.config.limits.undecided_bytes_max)
             .inspect_err(|_| self.state = State::Closed)
@@ -315,14 +328,14 @@ impl Session {
         }
     }
 
-    /// Takes from the front of `bytes` until they end or a request needs a decision.
-    fn read(&mut self, bytes: &mut &[u8]) -> Result<(), Error> {
+    /// Takes from the front of `bytes`, a part of `whole`, until they end or a request needs a decision.
+    fn read(&mut self, bytes: &mut &[u8], whole: Option<&Bytes>) -> Result<(), Error> {
         while !self.state.is_asked() {
             if self.state == State::Closed {
                 *bytes = &[];
                 return Ok(());
             }
-            match self.link.next(bytes) {
+            match self.link.next(bytes, whole) {
                 Ok(Some(incoming)) => self.hear(incoming),
                 Ok(None) => return Ok(()),
                 Err(error) => {
@@ -358,7 +371,7 @@ impl Session {
         }
         let mut undecided = std::mem::take(&mut self.undecided);
         let mut rest = undecided.rest();
-        self.read(&mut rest)?;
+        self.read(&mut rest, None)?;
         let unread = rest.len();
         undecided.keep_last(unread);
         self.undecided = undecided;

@@ -17,11 +17,12 @@ use crate::{
         index::{Index, Retention},
     },
 };
+use bytes::{Bytes, BytesMut};
 use media::StreamPath;
 use std::{
     cell::RefCell,
     collections::HashMap,
-    io,
+    io, mem,
     rc::{Rc, Weak},
     sync::{
         Arc,
@@ -48,6 +49,8 @@ pub struct Shard {
     gop_cache: bool,
     indexes: RefCell<HashMap<(StreamPath, &'static str), Weak<Index>>>,
     scratch: RefCell<Box<[u8]>>,
+    /// As long; nobody shares it any more, or it is replaced.
+    shareable: RefCell<Bytes>,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -156,6 +159,23 @@ impl Shard {
     pub(crate) fn with_scratch<T>(&self, read: impl FnOnce(&mut [u8]) -> T) -> T {
         read(&mut self.scratch.borrow_mut())
     }
+
+    /// Has `read` read into a buffer of [`limits::READ_BYTES`], and answers with what it has read. Whoever
+    /// keeps any of that keeps all of the buffer, and the shard needs another.
+    pub(crate) fn read_to_share(
+        &self,
+        read: impl FnOnce(&mut [u8]) -> io::Result<Option<&[u8]>>,
+    ) -> io::Result<Option<Bytes>> {
+        let mut shareable = self.shareable.borrow_mut();
+        let last = mem::take(&mut *shareable).try_into_mut();
+        let mut buffer = last.unwrap_or_else(|_kept| {
+            // Cut from a longer one: so it knows by how many it is shared, and need not learn it each time.
+            BytesMut::zeroed(limits::READ_BYTES + 1).split_to(limits::READ_BYTES)
+        });
+        let bytes = read(&mut buffer).map(|bytes| bytes.map(<[u8]>::len));
+        *shareable = buffer.freeze();
+        bytes.map(|bytes| bytes.map(|bytes| shareable.slice(..bytes)))
+    }
 }
 
 /// How shards are set up.
@@ -223,6 +243,7 @@ impl Shards {
                         gop_cache: setup.gop_cache,
                         indexes: RefCell::default(),
                         scratch: RefCell::new(vec![0; limits::READ_BYTES].into_boxed_slice()),
+                        shareable: RefCell::default(),
                         tasks: TaskTracker::new(),
                         closing,
                     });

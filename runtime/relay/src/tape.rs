@@ -60,23 +60,17 @@ pub struct Written {
     pub body: Option<Bytes>,
 }
 
-/// The format of those that want frames, not bytes: forwards, recorders, packagers. Costs nothing:
-/// a piece's bytes are the frame's body, shared.
+/// The format of those that want frames, not bytes: forwards, recorders, packagers. A piece's bytes are the
+/// frame's body.
 pub const FRAMES: Format = Format {
     name: "frames",
-    writer: || Box::new(FrameWriter),
+    writer: || {
+        Packed::boxed(|frame, out| {
+            out.extend_from_slice(&frame.body);
+            Some(0)
+        })
+    },
 };
-
-struct FrameWriter;
-
-impl Writer for FrameWriter {
-    fn write(&mut self, frame: &Frame) -> Written {
-        Written {
-            bytes: frame.body.clone(),
-            body: None,
-        }
-    }
-}
 
 thread_local! {
     /// Where the streams that are published from this thread are written, one frame behind the other: so the

@@ -131,6 +131,16 @@ impl Reader {
     /// # Errors
     /// If the peer breaks the chunk layer's rules or a limit. The reader is of no more use then.
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Message>, Error> {
+        self.read_of(input, None)
+    }
+
+    /// The same where `input` is part of `whole`, which messages may share: one that is in one chunk, and is
+    /// all there, is not copied.
+    pub(crate) fn read_of(
+        &mut self,
+        input: &mut &[u8],
+        whole: Option<&Bytes>,
+    ) -> Result<Option<Message>, Error> {
         loop {
             match self.expected {
                 Expected::Header => {
@@ -142,6 +152,15 @@ impl Reader {
                 Expected::Payload { stream, missing } => {
                     let now = missing.min(input.len());
                     let bytes = self.take(input, now);
+                    if let Some(whole) = whole
+                        && now == self.streams[stream].length
+                    {
+                        self.expected = Expected::Header;
+                        drop(self.close(stream));
+                        let message = self.message(stream, whole.slice_ref(bytes));
+                        self.obey(&message)?;
+                        return Ok(Some(message));
+                    }
                     self.append(stream, bytes)?;
                     if now < missing {
                         self.expected = Expected::Payload {
@@ -376,14 +395,19 @@ impl Reader {
             return None;
         }
         let payload = Bytes::from(self.close(at));
+        Some(self.message(at, payload))
+    }
+
+    /// The message that this stream's last header began.
+    fn message(&self, at: usize, payload: Bytes) -> Message {
         let stream = &self.streams[at];
-        Some(Message {
+        Message {
             chunk_stream_id: stream.id,
             timestamp: stream.timestamp,
             type_id: stream.type_id,
             message_stream_id: stream.message_stream_id,
             payload,
-        })
+        }
     }
 
     /// Ends the message under way on this stream, whole or not.

@@ -1,6 +1,7 @@
 //! Headers: the metadata and sequence headers that a late joiner needs before the first key frame.
 
 use crate::limits;
+use bytes::Bytes;
 use media::{Frame, Kind, Role};
 
 /// The newest metadata and the newest sequence header of each track, in the order to send them:
@@ -60,7 +61,11 @@ impl Headers {
         if fits {
             let kept = Kept {
                 slot,
-                frame: header.clone(),
+                // Kept for long, so without what it was read with.
+                frame: Frame {
+                    body: Bytes::copy_from_slice(&header.body),
+                    ..*header
+                },
                 former: false,
             };
             self.kept.insert(at, kept);

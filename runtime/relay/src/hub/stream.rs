@@ -15,6 +15,7 @@ use super::{
     timeline::{Placed, Timeline},
 };
 use crate::{limits, tape::Format, trail::Trail};
+use bytes::Bytes;
 use media::{Frame, Kind, MediaTime, Role, StreamPath};
 use parking_lot::Mutex;
 use service::Throttle;
@@ -377,7 +378,9 @@ impl Stream {
         let may_start = state.backlog.may_start(&frame);
         let start = may_start.then_some(&state.headers);
         let on_tape = state.tapes.write(seq, &frame, start, kept_from, local);
-        state.backlog.fill(seq, on_tape.unwrap_or(frame.body));
+        // What is kept must not keep what it was read with.
+        let body = on_tape.unwrap_or_else(|| Bytes::copy_from_slice(&frame.body));
+        state.backlog.fill(seq, body);
     }
 
     fn jumped(&self, dts: MediaTime, now: Instant) {

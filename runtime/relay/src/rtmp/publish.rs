@@ -218,19 +218,14 @@ impl AtWork {
     /// Gives the session what has come.
     fn read(&mut self, socket: &std::net::TcpStream) -> Result<Turned, Ended> {
         let Connection { shard, session, .. } = &mut self.connection;
-        shard.with_scratch(|buffer| {
-            let room = buffer.len();
-            match net::read_unwatched(socket, buffer)? {
-                Some(bytes) => {
-                    session.input(bytes)?;
-                    Ok(if bytes.len() == room {
-                        Turned::More
-                    } else {
-                        Turned::Empty
-                    })
-                }
-                None => Ok(Turned::Empty),
-            }
+        let read = shard.read_to_share(|buffer| net::read_unwatched(socket, buffer))?;
+        let Some(bytes) = read else {
+            return Ok(Turned::Empty);
+        };
+        session.input_shared(&bytes)?;
+        Ok(match bytes.len() {
+            limits::READ_BYTES => Turned::More,
+            _ => Turned::Empty,
         })
     }
 
