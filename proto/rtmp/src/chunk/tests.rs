@@ -32,11 +32,53 @@ fn read_all<'a>(
     Ok(messages)
 }
 
+/// The same, where messages may be parts of what was read.
+fn read_all_shared<'a>(
+    reader: &mut Reader,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Vec<Message>, Error> {
+    let mut messages = Vec::new();
+    for piece in pieces {
+        let whole = Bytes::copy_from_slice(piece);
+        let mut rest = &whole[..];
+        while let Some(message) = reader.read_of(&mut rest, Some(&whole))? {
+            messages.push(message);
+        }
+        assert!(rest.is_empty(), "all of a piece is taken");
+    }
+    Ok(messages)
+}
+
 fn read(bytes: &[u8]) -> Result<Vec<Message>, Error> {
     let whole = read_all(&mut Reader::new(&Limits::default()), [bytes]);
     let by_byte = read_all(&mut Reader::new(&Limits::default()), bytes.chunks(1));
     assert_eq!(whole, by_byte, "the split must not matter");
+    let shared = read_all_shared(&mut Reader::new(&Limits::default()), [bytes]);
+    assert_eq!(whole, shared, "nor must it, whether messages are copied");
     whole
+}
+
+#[test]
+fn a_message_that_is_all_there_is_shared_and_one_in_parts_is_put_together() -> Result<(), Error> {
+    let mut out = BytesMut::new();
+    for timestamp in [0, 40] {
+        write(&mut out, &message(4, timestamp, 9, &[7; 100]), 128);
+    }
+    let lies_in = |payload: &Bytes, whole: &Bytes| {
+        let (payload, whole) = (payload.as_ptr_range(), whole.as_ptr_range());
+        whole.start <= payload.start && payload.end <= whole.end
+    };
+    let sent = out.freeze();
+    let (first, second) = (sent.slice(..200), sent.slice(200..));
+    let mut reader = Reader::new(&Limits::default());
+    let mut rest = &first[..];
+    let shared = reader.read_of(&mut rest, Some(&first))?;
+    assert!(shared.is_some_and(|message| lies_in(&message.payload, &first)));
+    assert_eq!(reader.read_of(&mut rest, Some(&first))?, None);
+    let mut rest = &second[..];
+    let copied = reader.read_of(&mut rest, Some(&second))?;
+    assert!(copied.is_some_and(|message| !lies_in(&message.payload, &sent)));
+    Ok(())
 }
 
 /// What we send, by the byte; read back it is what was sent.

@@ -212,6 +212,8 @@ proptest! {
         }
         let mut reader = Reader::new(&Limits::default());
         let read = read_all(&mut reader, split(&out, &splits))?;
+        let mut sharing = Reader::new(&Limits::default());
+        prop_assert_eq!(&read_all_shared(&mut sharing, split(&out, &splits))?, &read);
         prop_assert_eq!(&read[1..], &messages[..]);
         prop_assert_eq!(reader.partial_bytes, 0);
         prop_assert_eq!(reader.offset, out.len() as u64);
