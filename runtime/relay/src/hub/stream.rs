@@ -431,6 +431,7 @@ mod tests {
     use super::*;
     use crate::{
         frames::{frames, tape},
+        http::format::FLV,
         hub::PublisherKind,
         tape::{FRAMES, Piece},
     };
@@ -482,6 +483,32 @@ mod tests {
         assert_eq!(received(&mut second), "s2");
         let numbers: Vec<_> = second.pieces.iter().map(|piece| piece.seq).collect();
         assert_eq!((numbers, second.next_seq), (vec![7, 8], 9));
+    }
+
+    #[test]
+    fn what_is_kept_does_not_keep_what_it_was_read_with() {
+        let readers: [&[&'static Format]; 4] = [&[], &[&FRAMES], &[&FLV], &[&FRAMES, &FLV]];
+        for formats in readers {
+            let stream = stream();
+            let number = claim(&stream);
+            let attached: Vec<Attached> = formats
+                .iter()
+                .map(|format| stream.attach(format, 0))
+                .collect();
+            let script: Vec<Frame> = frames("m v a k1 s1 p1 k2 p2").collect();
+            let bodies: Vec<&[u8]> = script.iter().map(|frame| &frame.body[..]).collect();
+            let read = Bytes::from(bodies.concat());
+            let mut at = 0;
+            for mut frame in script {
+                let end = at + frame.body.len();
+                frame.body = read.slice(at..end);
+                at = end;
+                let published = stream.publish(number, frame, Instant::now(), &mut None);
+                published.expect("the publisher is in office");
+            }
+            assert!(read.is_unique(), "with {formats:?}");
+            drop(attached);
+        }
     }
 
     #[test]
