@@ -25,12 +25,12 @@ use rustix::{
 use slab::Slab;
 use std::{
     cell::RefCell, collections::VecDeque, convert::Infallible, future::poll_fn, io, mem,
-    net::TcpStream, os::fd::OwnedFd, rc::Rc, task::Poll, time::Duration,
+    net::TcpStream, os::fd::OwnedFd, pin::Pin, rc::Rc, task::Poll, time::Duration,
 };
 use tokio::{
     io::{Interest, unix::AsyncFd},
     task,
-    time::{self, Instant},
+    time::{self, Instant, Sleep},
 };
 
 /// Who is read when something has come.
@@ -145,33 +145,45 @@ impl Intake {
         let timer = time::sleep(Duration::ZERO);
         tokio::pin!(timer);
         loop {
-            let due = self.gulps.borrow().front().map(|&(due, _)| due);
-            if let Some(due) = due
-                && due != timer.deadline()
-            {
-                timer.as_mut().reset(due);
-            }
-            let ready = poll_fn(|context| {
-                if due.is_some() && timer.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(None);
-                }
-                self.queue.poll_read_ready(context).map(Some)
-            });
-            match ready.await {
-                None => self.take_due(&mut turns),
-                Some(ready) => {
-                    let mut ready = ready.expect("the runtime outlives its tasks");
-                    self.take_ready(&mut events, &mut turns);
-                    if turns.len() < limits::INTAKE_EVENTS {
-                        ready.clear_ready();
-                    }
-                }
-            }
-            self.serve(&mut turns);
-            while !turns.is_empty() {
+            if turns.is_empty() {
+                self.wait(timer.as_mut(), &mut events, &mut turns).await;
+            } else {
                 // Who sends faster than it is read must not keep the others waiting.
                 task::yield_now().await;
-                self.serve(&mut turns);
+                self.take_due(&mut turns);
+                self.take_ready(&mut events, &mut turns);
+            }
+            self.serve(&mut turns);
+        }
+    }
+
+    /// Waits for whose turn it is, and takes them.
+    async fn wait(
+        &self,
+        mut timer: Pin<&mut Sleep>,
+        events: &mut Vec<epoll::Event>,
+        turns: &mut Vec<Next>,
+    ) {
+        let due = self.gulps.borrow().front().map(|&(due, _)| due);
+        if let Some(due) = due
+            && due != timer.deadline()
+        {
+            timer.as_mut().reset(due);
+        }
+        let ready = poll_fn(|context| {
+            if due.is_some() && timer.as_mut().poll(context).is_ready() {
+                return Poll::Ready(None);
+            }
+            self.queue.poll_read_ready(context).map(Some)
+        });
+        match ready.await {
+            None => self.take_due(turns),
+            Some(ready) => {
+                let mut ready = ready.expect("the runtime outlives its tasks");
+                self.take_ready(events, turns);
+                if turns.len() < limits::INTAKE_EVENTS {
+                    ready.clear_ready();
+                }
             }
         }
     }
@@ -189,10 +201,10 @@ impl Intake {
         if let Err(error) = epoll::wait(&self.queue, spare_capacity(events), Some(&AT_ONCE)) {
             tracing::debug!(%error, "the kernel was interrupted while it named who has sent something");
         }
-        turns.extend(events.iter().map(|event| Next {
-            seat: event.data.u64() as usize,
-            hung_up: { event.flags }.intersects(OVER),
-        }));
+        for event in events {
+            let hung_up = { event.flags }.intersects(OVER);
+            give_turn(turns, event.data.u64() as usize, hung_up);
+        }
     }
 
     /// Whose gulp is due.
@@ -200,19 +212,14 @@ impl Intake {
         let (seats, now) = (self.seats.borrow(), Instant::now());
         let mut gulps = self.gulps.borrow_mut();
         while let Some((due, seat)) = gulps.pop_front_if(|&mut (due, _)| due <= now) {
-            if seats
-                .get(seat)
-                .is_some_and(|seated| seated.due == Some(due))
-            {
-                turns.push(Next {
-                    seat,
-                    hung_up: false,
-                });
+            let seated = seats.get(seat);
+            if seated.is_some_and(|seated| seated.due == Some(due)) {
+                give_turn(turns, seat, false);
             }
         }
     }
 
-    /// Gives each its turn, and leaves those who need another.
+    /// Gives each its turn, and leaves in `turns` those who need another.
     fn serve(&self, turns: &mut Vec<Next>) {
         let (mut unfinished, now) = (0, Instant::now());
         self.look_ahead(turns);
@@ -285,6 +292,14 @@ impl Drop for Seat<'_> {
         if let Err(error) = epoll::delete(&self.intake.queue, seated.source.socket()) {
             tracing::debug!(%error, "a publisher's socket was not watched");
         }
+    }
+}
+
+/// One turn, though the seat waits for another already.
+fn give_turn(turns: &mut Vec<Next>, seat: usize, hung_up: bool) {
+    match turns.iter_mut().find(|next| next.seat == seat) {
+        Some(next) => next.hung_up |= hung_up,
+        None => turns.push(Next { seat, hung_up }),
     }
 }
 
@@ -421,6 +436,26 @@ mod tests {
             drop(seats);
             assert!(intake.seats.borrow().is_empty());
             Ok(())
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn who_sends_faster_than_it_is_read_keeps_nobody_waiting() -> io::Result<()> {
+        const FLOOD_BYTES: usize = 4 << 20;
+        let intake = intake(Duration::ZERO)?;
+        serving(&intake, async {
+            let (mut flooding, flooded) = pair(16)?;
+            let (mut modest, other) = pair(64)?;
+            let flood = task::spawn_blocking(move || flooding.write_all(&vec![3; FLOOD_BYTES]));
+            let _seats = [intake.seat(flooded.clone())?, intake.seat(other.clone())?];
+            until(|| !flooded.bytes.borrow().is_empty()).await;
+            modest.write_all(b"heard")?;
+            until(|| !other.bytes.borrow().is_empty()).await;
+            let read = flooded.bytes.borrow().len();
+            assert!(read < FLOOD_BYTES, "it had to wait for all {read}");
+            until(|| flooded.bytes.borrow().len() == FLOOD_BYTES).await;
+            flood.await?
         })
         .await
     }
