@@ -11,6 +11,10 @@
 //!               └ is served           7: reads, parses, publishes      (Source::turn)
 //! ```
 //!
+//! With time to spare it is looked for news whenever there are any. From [`limits::INTAKE_RESTS_FROM`] publishers
+//! on, and while the kernel may hold frames back, it is looked every [`limits::INTAKE_REST`]: to be woken for few
+//! frames costs more than to take them in.
+//!
 //! While the shard gathers what it sends, what comes gathers in the kernel, too: each socket is read once in
 //! the shard's window (a *gulp*), and the kernel says nothing of it before [`limits::GULP_BYTES`] wait.
 
@@ -64,7 +68,7 @@ pub(crate) enum Turned {
 
 /// The event queue, and who is in it.
 pub(crate) struct Intake {
-    queue: AsyncFd<OwnedFd>,
+    queue: Rc<OwnedFd>,
     seats: RefCell<Slab<Seated>>,
     /// Who is read when, the earliest first as long as the window stays the same. One that was read before
     /// its time is in it twice.
@@ -97,18 +101,15 @@ pub(crate) struct Seat<'a> {
 /// The queue of an intake, before the shard's thread runs.
 ///
 /// # Errors
-/// If the operating system gives none. Panics outside the shard's runtime.
-#[allow(unsafe_code)] // There is no safe way to say it, though this type cannot be used wrongly.
-pub(crate) fn queue() -> io::Result<AsyncFd<OwnedFd>> {
-    let queue = epoll::create(CreateFlags::CLOEXEC)?;
-    // SAFETY: an `OwnedFd` is open, and the same descriptor, for as long as it lives.
-    Ok(unsafe { AsyncFd::register_with_interest(queue, Interest::READABLE)? })
+/// If the operating system gives none.
+pub(crate) fn queue() -> io::Result<OwnedFd> {
+    Ok(epoll::create(CreateFlags::CLOEXEC)?)
 }
 
 impl Intake {
-    pub(crate) fn new(queue: AsyncFd<OwnedFd>, pace: &Rc<Pace>) -> Self {
+    pub(crate) fn new(queue: OwnedFd, pace: &Rc<Pace>) -> Self {
         Self {
-            queue,
+            queue: Rc::new(queue),
             seats: RefCell::default(),
             gulps: RefCell::default(),
             pace: pace.clone(),
@@ -126,7 +127,7 @@ impl Intake {
         // Room to write is reported at once, and with it the first turn comes.
         let wanted = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         let data = EventData::new_u64(number as u64);
-        epoll::add(self.queue.get_ref(), source.socket(), data, wanted)?;
+        epoll::add(&self.queue, source.socket(), data, wanted)?;
         entry.insert(Seated {
             source,
             every: Duration::ZERO,
@@ -144,48 +145,65 @@ impl Intake {
         let mut turns = Vec::with_capacity(limits::INTAKE_EVENTS);
         let timer = time::sleep(Duration::ZERO);
         tokio::pin!(timer);
+        let mut watched = None;
         loop {
-            if turns.is_empty() {
-                self.wait(timer.as_mut(), &mut events, &mut turns).await;
-            } else {
-                // Who sends faster than it is read must not keep the others waiting.
+            if !turns.is_empty() || events.len() == limits::INTAKE_EVENTS {
+                // There is more. Who sends faster than it is read must not keep the others waiting.
                 task::yield_now().await;
-                self.take_due(&mut turns);
-                self.take_ready(&mut events, &mut turns);
+            } else if self.rests() {
+                // Not even the runtime is to be woken.
+                watched = None;
+                time::sleep(limits::INTAKE_REST).await;
+            } else {
+                if watched.is_none() {
+                    watched = self.watch();
+                }
+                match &watched {
+                    Some(queue) => self.news(queue, timer.as_mut()).await,
+                    None => time::sleep(limits::INTAKE_REST).await,
+                }
             }
+            self.take_due(&mut turns);
+            self.take_ready(&mut events, &mut turns);
             self.serve(&mut turns);
         }
     }
 
-    /// Waits for whose turn it is, and takes them.
-    async fn wait(
-        &self,
-        mut timer: Pin<&mut Sleep>,
-        events: &mut Vec<epoll::Event>,
-        turns: &mut Vec<Next>,
-    ) {
+    /// Whether to look for news now and then, not for each.
+    fn rests(&self) -> bool {
+        // In its gulps it rests longer.
+        self.pace.may_hold_back()
+            && self.pace.window().is_zero()
+            && self.seats.borrow().len() >= limits::INTAKE_RESTS_FROM
+    }
+
+    /// Has the runtime watch the queue, if it can watch one more descriptor.
+    #[allow(unsafe_code)] // There is no safe way to say it, though this type cannot be used wrongly.
+    fn watch(&self) -> Option<AsyncFd<Rc<OwnedFd>>> {
+        // SAFETY: an `OwnedFd` is open, and the same descriptor, for as long as it lives.
+        let watched =
+            unsafe { AsyncFd::register_with_interest(self.queue.clone(), Interest::READABLE) };
+        watched
+            .inspect_err(|error| tracing::warn!(%error, "publishers are looked at now and then"))
+            .ok()
+    }
+
+    /// Resolves when somebody has sent something, or a gulp is due.
+    async fn news(&self, queue: &AsyncFd<Rc<OwnedFd>>, mut timer: Pin<&mut Sleep>) {
         let due = self.gulps.borrow().front().map(|&(due, _)| due);
         if let Some(due) = due
             && due != timer.deadline()
         {
             timer.as_mut().reset(due);
         }
-        let ready = poll_fn(|context| {
+        poll_fn(|context| {
             if due.is_some() && timer.as_mut().poll(context).is_ready() {
-                return Poll::Ready(None);
+                return Poll::Ready(());
             }
-            self.queue.poll_read_ready(context).map(Some)
-        });
-        match ready.await {
-            None => self.take_due(turns),
-            Some(ready) => {
-                let mut ready = ready.expect("the runtime outlives its tasks");
-                self.take_ready(events, turns);
-                if turns.len() < limits::INTAKE_EVENTS {
-                    ready.clear_ready();
-                }
-            }
-        }
+            let ready = queue.poll_read_ready(context);
+            ready.map(|ready| ready.expect("the runtime outlives its tasks").clear_ready())
+        })
+        .await;
     }
 
     /// Whom the kernel names.
@@ -209,8 +227,11 @@ impl Intake {
 
     /// Whose gulp is due.
     fn take_due(&self, turns: &mut Vec<Next>) {
-        let (seats, now) = (self.seats.borrow(), Instant::now());
         let mut gulps = self.gulps.borrow_mut();
+        if gulps.is_empty() {
+            return;
+        }
+        let (seats, now) = (self.seats.borrow(), Instant::now());
         while let Some((due, seat)) = gulps.pop_front_if(|&mut (due, _)| due <= now) {
             let seated = seats.get(seat);
             if seated.is_some_and(|seated| seated.due == Some(due)) {
@@ -379,12 +400,12 @@ mod tests {
         Ok((peer, Rc::new(kept)))
     }
 
-    fn intake(window: Duration) -> io::Result<Rc<Intake>> {
+    fn intake(window: Duration, rule: NoDelay) -> io::Result<Rc<Intake>> {
         let merge_write = MergeWrite {
             min: window,
             max: window,
         };
-        let pace = Rc::new(Pace::new(merge_write, NoDelay::Always));
+        let pace = Rc::new(Pace::new(merge_write, rule));
         Ok(Rc::new(Intake::new(queue()?, &pace)))
     }
 
@@ -404,8 +425,15 @@ mod tests {
 
     #[tokio::test]
     async fn all_that_comes_is_read_to_the_last_word() -> io::Result<()> {
-        let intake = intake(Duration::ZERO)?;
-        serving(&intake, async {
+        for rule in [NoDelay::Always, NoDelay::Never] {
+            let intake = intake(Duration::ZERO, rule)?;
+            all_is_read(&intake, rule == NoDelay::Never).await?;
+        }
+        Ok(())
+    }
+
+    async fn all_is_read(intake: &Rc<Intake>, rests: bool) -> io::Result<()> {
+        serving(intake, async {
             let mut pairs = Vec::new();
             for number in 0..100 {
                 let (peer, kept) = pair(1 + number * 10)?;
@@ -415,6 +443,7 @@ mod tests {
                 .iter()
                 .map(|(_, kept)| intake.seat(kept.clone()))
                 .collect::<io::Result<_>>()?;
+            assert_eq!(intake.rests(), rests);
             for (peer, _) in &mut pairs {
                 peer.write_all(&[1; 500])?;
             }
@@ -442,8 +471,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_sends_faster_than_it_is_read_keeps_nobody_waiting() -> io::Result<()> {
-        const FLOOD_BYTES: usize = 4 << 20;
-        let intake = intake(Duration::ZERO)?;
+        const FLOOD_BYTES: usize = 1 << 20;
+        let intake = intake(Duration::ZERO, NoDelay::Always)?;
         serving(&intake, async {
             let (mut flooding, flooded) = pair(16)?;
             let (mut modest, other) = pair(64)?;
@@ -462,7 +491,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_left_has_no_more_turns() -> io::Result<()> {
-        let intake = intake(Duration::ZERO)?;
+        let intake = intake(Duration::ZERO, NoDelay::Always)?;
         serving(&intake, async {
             let (mut left, one) = pair(64)?;
             let (mut stays, other) = pair(64)?;
@@ -484,7 +513,7 @@ mod tests {
     #[tokio::test]
     async fn what_gathers_is_read_once_a_window() -> io::Result<()> {
         let window = Duration::from_millis(50);
-        let intake = intake(window)?;
+        let intake = intake(window, NoDelay::Always)?;
         serving(&intake, async {
             let (mut peer, kept) = pair(4_096)?;
             let seat = intake.seat(kept.clone())?;

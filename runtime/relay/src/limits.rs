@@ -72,6 +72,13 @@ pub const GULP_BYTES: i32 = 64 << 10;
 /// Publishers that a shard serves between two looks at its other work, if so many have sent something.
 pub const INTAKE_EVENTS: usize = 64;
 
+/// Publishers from which on a busy shard looks for their frames every [`INTAKE_REST`]: a look finds four then, at
+/// 30 frames a second each.
+pub const INTAKE_RESTS_FROM: usize = 64;
+
+/// From one such look to the next, at least: a tenth of the time from one frame to the next.
+pub const INTAKE_REST: Duration = Duration::from_millis(2);
+
 /// Players that a shard serves between two looks at its other work.
 pub const SINKS_PER_TURN: usize = 64;
 

@@ -128,6 +128,11 @@ impl Pace {
         self.nodelay.get()
     }
 
+    /// Whether the shard is so busy that a frame may wait for some milliseconds where that saves work.
+    pub(crate) fn may_hold_back(&self) -> bool {
+        !self.nodelay.get()
+    }
+
     /// One call wrote `bytes` to a player.
     pub(crate) fn wrote(&self, bytes: u64) {
         self.writes.set(self.writes.get() + 1);

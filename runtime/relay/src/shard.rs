@@ -223,10 +223,7 @@ impl Shards {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            let queue = {
-                let _entered = runtime.enter();
-                intake::queue()?
-            };
+            let queue = intake::queue()?;
             let thread = thread::Builder::new()
                 .name(format!("shard-{number}"))
                 .spawn(move || {
