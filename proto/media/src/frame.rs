@@ -33,7 +33,7 @@ pub enum Role {
     Other,
 }
 
-/// One FLV tag body's worth of media. Immutable; shared as `Arc<Frame>`.
+/// One FLV tag body's worth of media. Cheap to clone: the body is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// Sound, picture or data.
@@ -67,5 +67,37 @@ impl Frame {
             dts,
             ..self.clone()
         }
+    }
+
+    /// Has the body in memory of its own. To be called before a frame is kept: a short body may be part of
+    /// a long read buffer, all of which would be kept with it.
+    pub fn detach(&mut self) {
+        if !self.body.is_unique() {
+            self.body = Bytes::copy_from_slice(&self.body);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_keeps_nothing_else() {
+        let buffer = Bytes::from(vec![7; 64]);
+        let mut frame = Frame {
+            kind: Kind::Audio,
+            role: Role::Inter,
+            codec: None,
+            track: 0,
+            dts: MediaTime::from_millis(0),
+            body: buffer.slice(8..16),
+        };
+        frame.detach();
+        assert_eq!(frame.body, vec![7; 8]);
+        assert!(buffer.is_unique(), "the frame still keeps it");
+        let own = frame.body.as_ptr();
+        frame.detach();
+        assert_eq!(frame.body.as_ptr(), own, "it had memory of its own already");
     }
 }

@@ -1,7 +1,6 @@
 //! Headers: the metadata and sequence headers that a late joiner needs before the first key frame.
 
 use crate::limits;
-use bytes::Bytes;
 use media::{Frame, Kind, Role};
 
 /// The newest metadata and the newest sequence header of each track, in the order to send them:
@@ -59,15 +58,12 @@ impl Headers {
         let fits =
             self.kept.len() < limits::HEADERS_MAX && header.body.len() <= limits::HEADER_BYTES_MAX;
         if fits {
-            let kept = Kept {
+            let mut kept = Kept {
                 slot,
-                // Kept for long, so without what it was read with.
-                frame: Frame {
-                    body: Bytes::copy_from_slice(&header.body),
-                    ..*header
-                },
+                frame: header.clone(),
                 former: false,
             };
+            kept.frame.detach();
             self.kept.insert(at, kept);
         }
         true

@@ -114,6 +114,7 @@ impl Splice {
         let began = *self.began.get_or_insert(now);
         let print = self.source.print(&mut frame);
         self.held_bytes += frame.body.len();
+        frame.detach();
         self.held.push(frame);
         let Some(print) = print else {
             return self.within_bounds(began, now);

@@ -15,7 +15,6 @@ use super::{
     timeline::{Placed, Timeline},
 };
 use crate::{limits, tape::Format, trail::Trail};
-use bytes::Bytes;
 use media::{Frame, Kind, MediaTime, Role, StreamPath};
 use parking_lot::Mutex;
 use service::Throttle;
@@ -378,9 +377,12 @@ impl Stream {
         let may_start = state.backlog.may_start(&frame);
         let start = may_start.then_some(&state.headers);
         let on_tape = state.tapes.write(seq, &frame, start, kept_from, local);
-        // What is kept must not keep what it was read with.
-        let body = on_tape.unwrap_or_else(|| Bytes::copy_from_slice(&frame.body));
-        state.backlog.fill(seq, body);
+        if let Some(body) = on_tape {
+            frame.body = body;
+        } else {
+            frame.detach();
+        }
+        state.backlog.fill(seq, frame.body);
     }
 
     fn jumped(&self, dts: MediaTime, now: Instant) {
@@ -435,6 +437,7 @@ mod tests {
         hub::PublisherKind,
         tape::{FRAMES, Piece},
     };
+    use bytes::Bytes;
     use std::{sync::Arc, time::SystemTime};
     use tokio::sync::mpsc;
 
