@@ -97,9 +97,7 @@ impl Program {
     /// # Errors
     /// As for [`Self::origin`].
     pub async fn start(role: Role, config: Value) -> Result<Self> {
-        let mut program = Self::start_unready(role, config)?;
-        program.ready().await?;
-        Ok(program)
+        Self::start_in(role, config, &[]).await
     }
 
     /// Starts a program that need not become ready: because its config is wrong, or because what it
@@ -107,7 +105,21 @@ impl Program {
     ///
     /// # Errors
     /// If it is not built.
-    pub fn start_unready(role: Role, mut config: Value) -> Result<Self> {
+    pub fn start_unready(role: Role, config: Value) -> Result<Self> {
+        Self::launch(role, config, &[])
+    }
+
+    /// Starts a program with variables of its environment, `[name, value]`, and waits until it is ready.
+    ///
+    /// # Errors
+    /// As for [`Self::origin`].
+    pub async fn start_in(role: Role, config: Value, variables: &[[&str; 2]]) -> Result<Self> {
+        let mut program = Self::launch(role, config, variables)?;
+        program.ready().await?;
+        Ok(program)
+    }
+
+    fn launch(role: Role, mut config: Value, variables: &[[&str; 2]]) -> Result<Self> {
         for [section, key] in role.listeners() {
             let section = config
                 .as_object_mut()
@@ -123,13 +135,14 @@ impl Program {
         let folder = scratch()?;
         let file = folder.path().join("config.yaml");
         std::fs::write(&file, serde_json::to_string_pretty(&config)?)?;
-        let invocation = Invocation::new(binary(role.program())?)
+        let log = env::var("RUST_LOG").unwrap_or_else(|_| "info".into());
+        let mut invocation = Invocation::new(binary(role.program())?)
             .arg("--config")
             .arg(&file)
-            .env(
-                "RUST_LOG",
-                env::var("RUST_LOG").unwrap_or_else(|_| "info".into()),
-            );
+            .env("RUST_LOG", log);
+        for [name, value] in variables {
+            invocation = invocation.env(name, *value);
+        }
         Ok(Self {
             process: Process::start_in(folder, invocation)?,
             role,
