@@ -11,9 +11,8 @@
 //!               └ is served           7: reads, parses, publishes      (Source::turn)
 //! ```
 //!
-//! With time to spare it is looked for news whenever there are any. From [`limits::INTAKE_RESTS_FROM`] publishers
-//! on, and while the kernel may hold frames back, it is looked every [`limits::INTAKE_REST`]: to be woken for few
-//! frames costs more than to take them in.
+//! A shard with time to spare is woken by whatever comes. A busy one with many publishers looks every
+//! [`limits::INTAKE_REST`]: to wake for a few frames costs more than to take them in.
 //!
 //! While the shard gathers what it sends, what comes gathers in the kernel, too: each socket is read once in
 //! the shard's window (a *gulp*), and the kernel says nothing of it before [`limits::GULP_BYTES`] wait.
@@ -169,9 +168,8 @@ impl Intake {
         }
     }
 
-    /// Whether to look for news now and then, not for each.
+    /// Whether to look for news now and then, not to be woken by each. (By gulps it is seldom woken.)
     fn rests(&self) -> bool {
-        // In its gulps it rests longer.
         self.pace.may_hold_back()
             && self.pace.window().is_zero()
             && self.seats.borrow().len() >= limits::INTAKE_RESTS_FROM
@@ -287,14 +285,11 @@ impl Intake {
         };
         let before = mem::replace(&mut seated.every, window);
         if before.is_zero() != window.is_zero() {
-            wake_at(
-                source,
-                if window.is_zero() {
-                    1
-                } else {
-                    limits::GULP_BYTES
-                },
-            );
+            let bytes = match window.is_zero() {
+                true => 1,
+                false => limits::GULP_BYTES,
+            };
+            wake_at(source, bytes);
         }
         seated.due = (!window.is_zero()).then(|| now + window);
         if let Some(due) = seated.due {
