@@ -146,7 +146,7 @@ impl Intake {
         tokio::pin!(timer);
         let mut watched = None;
         loop {
-            if !turns.is_empty() || events.len() == limits::INTAKE_EVENTS {
+            if !turns.is_empty() || events.len() == limits::INTAKE_EVENTS || self.owes_turns() {
                 // There is more. Who sends faster than it is read must not keep the others waiting.
                 task::yield_now().await;
             } else if self.rests() {
@@ -223,14 +223,23 @@ impl Intake {
         }
     }
 
-    /// Whose gulp is due.
+    /// Whether a gulp is overdue.
+    fn owes_turns(&self) -> bool {
+        let gulps = self.gulps.borrow();
+        let due = gulps.front().map(|&(due, _)| due);
+        due.is_some_and(|due| due <= Instant::now())
+    }
+
+    /// Whose gulp is due, a round's worth.
     fn take_due(&self, turns: &mut Vec<Next>) {
         let mut gulps = self.gulps.borrow_mut();
         if gulps.is_empty() {
             return;
         }
         let (seats, now) = (self.seats.borrow(), Instant::now());
-        while let Some((due, seat)) = gulps.pop_front_if(|&mut (due, _)| due <= now) {
+        while turns.len() < limits::INTAKE_EVENTS
+            && let Some((due, seat)) = gulps.pop_front_if(|&mut (due, _)| due <= now)
+        {
             let seated = seats.get(seat);
             if seated.is_some_and(|seated| seated.due == Some(due)) {
                 give_turn(turns, seat, false);

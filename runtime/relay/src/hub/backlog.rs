@@ -6,7 +6,7 @@ use super::headers::Headers;
 use crate::{limits, trail::Trail};
 use bytes::Bytes;
 use media::{Frame, Kind, MediaTime};
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, mem, time::Duration};
 
 /// The frames from which a late joiner starts. Invariant: empty, or beginning with a key frame, or of
 /// a stream without pictures.
@@ -161,16 +161,18 @@ impl Backlog {
     /// The GOP is over, for a key frame has come at `now`: keeps it beside the ones before, and forgets
     /// those that nobody can want any more.
     fn put_by(&mut self, now: MediaTime) {
-        let frames = std::mem::take(&mut self.frames);
-        let bytes = std::mem::take(&mut self.bytes);
         if !self.keeps_past {
+            self.clear_frames();
             self.past.clear();
             self.past_bytes = 0;
-        } else if !frames.is_empty() {
+        } else if !self.frames.is_empty() {
+            // The next GOP is as long as this one, most likely.
+            let room = VecDeque::with_capacity(self.frames.len());
+            let bytes = mem::take(&mut self.bytes);
             self.past_bytes += bytes;
             self.past.push_back(Gop {
                 headers: self.headers.clone(),
-                frames,
+                frames: mem::replace(&mut self.frames, room),
                 bytes,
             });
         }

@@ -75,7 +75,7 @@ impl Held {
     pub(super) fn gather(&mut self) {
         // One piece is a run already.
         if self.next_seq.saturating_sub(self.unflushed) > 1 {
-            self.run = Run::gather(self.from(self.unflushed), limits::RUN_BYTES_MAX);
+            self.run = Run::gather(self.from(self.unflushed));
         }
     }
 
