@@ -25,6 +25,7 @@ use rustix::{
         epoll::{self, CreateFlags, EventData, EventFlags},
     },
 };
+use service::Throttle;
 use slab::Slab;
 use std::{
     cell::RefCell, collections::VecDeque, convert::Infallible, future::poll_fn, io, mem,
@@ -35,6 +36,9 @@ use tokio::{
     task,
     time::{self, Instant, Sleep},
 };
+
+/// One line a minute about a kernel that watches no more.
+static UNWATCHED: Throttle = Throttle::new(Duration::from_secs(60));
 
 /// Who is read when something has come.
 pub(crate) trait Source {
@@ -81,12 +85,6 @@ struct Seated {
     every: Duration,
     /// When the next gulp is due.
     due: Option<Instant>,
-}
-
-/// Whose turn it is.
-#[derive(Debug, Clone, Copy)]
-struct Next {
-    seat: usize,
     /// The peer says no more: it is read until its last word.
     hung_up: bool,
 }
@@ -131,6 +129,7 @@ impl Intake {
             source,
             every: Duration::ZERO,
             due: None,
+            hung_up: false,
         });
         Ok(Seat {
             intake: self,
@@ -182,7 +181,11 @@ impl Intake {
         let watched =
             unsafe { AsyncFd::register_with_interest(self.queue.clone(), Interest::READABLE) };
         watched
-            .inspect_err(|error| tracing::warn!(%error, "publishers are looked at now and then"))
+            .inspect_err(|error| {
+                if let Some(unsaid) = UNWATCHED.permit(std::time::Instant::now()) {
+                    tracing::warn!(%error, unsaid, "publishers are looked at now and then: their sockets cannot be watched");
+                }
+            })
             .ok()
     }
 
@@ -205,7 +208,7 @@ impl Intake {
     }
 
     /// Whom the kernel names.
-    fn take_ready(&self, events: &mut Vec<epoll::Event>, turns: &mut Vec<Next>) {
+    fn take_ready(&self, events: &mut Vec<epoll::Event>, turns: &mut Vec<usize>) {
         const AT_ONCE: Timespec = Timespec {
             tv_sec: 0,
             tv_nsec: 0,
@@ -217,9 +220,13 @@ impl Intake {
         if let Err(error) = epoll::wait(&self.queue, spare_capacity(events), Some(&AT_ONCE)) {
             tracing::debug!(%error, "the kernel was interrupted while it named who has sent something");
         }
+        let mut seats = self.seats.borrow_mut();
         for event in events {
-            let hung_up = { event.flags }.intersects(OVER);
-            give_turn(turns, event.data.u64() as usize, hung_up);
+            let seat = event.data.u64() as usize;
+            if let Some(seated) = seats.get_mut(seat) {
+                seated.hung_up |= { event.flags }.intersects(OVER);
+                give_turn(turns, seat);
+            }
         }
     }
 
@@ -231,7 +238,7 @@ impl Intake {
     }
 
     /// Whose gulp is due, a round's worth.
-    fn take_due(&self, turns: &mut Vec<Next>) {
+    fn take_due(&self, turns: &mut Vec<usize>) {
         let mut gulps = self.gulps.borrow_mut();
         if gulps.is_empty() {
             return;
@@ -242,34 +249,34 @@ impl Intake {
         {
             let seated = seats.get(seat);
             if seated.is_some_and(|seated| seated.due == Some(due)) {
-                give_turn(turns, seat, false);
+                give_turn(turns, seat);
             }
         }
     }
 
     /// Gives each its turn, and leaves in `turns` those who need another.
-    fn serve(&self, turns: &mut Vec<Next>) {
+    fn serve(&self, turns: &mut Vec<usize>) {
         let (mut unfinished, now) = (0, Instant::now());
         self.look_ahead(turns);
         for at in 0..turns.len() {
             self.look_ahead(&turns[at + 1..]);
-            let next = turns[at];
-            let Some((source, gulp)) = self.source(next.seat) else {
+            let seat = turns[at];
+            let Some((source, gulp)) = self.source(seat) else {
                 continue;
             };
             let turned = source.turn(gulp, now);
-            self.keep_pace(next.seat, &*source, now);
-            if turned == Turned::More || turned == Turned::Empty && next.hung_up {
-                turns[unfinished] = next;
+            self.keep_pace(seat, &*source, now);
+            if turned == Turned::More || turned == Turned::Empty && self.has_hung_up(seat) {
+                turns[unfinished] = seat;
                 unfinished += 1;
             }
         }
         turns.truncate(unfinished);
     }
 
-    fn look_ahead(&self, turns: &[Next]) {
+    fn look_ahead(&self, turns: &[usize]) {
         let seats = self.seats.borrow();
-        let seated = |at: usize| seats.get(turns.get(at)?.seat);
+        let seated = |at: usize| seats.get(*turns.get(at)?);
         if let Some(next) = seated(0) {
             next.source.fetch();
         }
@@ -283,6 +290,11 @@ impl Intake {
         let seats = self.seats.borrow();
         let seated = seats.get(seat)?;
         Some((seated.source.clone(), !seated.every.is_zero()))
+    }
+
+    fn has_hung_up(&self, seat: usize) -> bool {
+        let seats = self.seats.borrow();
+        seats.get(seat).is_some_and(|seated| seated.hung_up)
     }
 
     /// Sees to it that `source` is read as seldom as the shard sends. Called after each of its turns.
@@ -321,10 +333,9 @@ impl Drop for Seat<'_> {
 }
 
 /// One turn, though the seat waits for another already.
-fn give_turn(turns: &mut Vec<Next>, seat: usize, hung_up: bool) {
-    match turns.iter_mut().find(|next| next.seat == seat) {
-        Some(next) => next.hung_up |= hung_up,
-        None => turns.push(Next { seat, hung_up }),
+fn give_turn(turns: &mut Vec<usize>, seat: usize) {
+    if !turns.contains(&seat) {
+        turns.push(seat);
     }
 }
 
