@@ -398,12 +398,46 @@ mod tests {
         fn fetch(&self) {}
     }
 
-    /// Who sends, and who is to read it.
-    fn pair(room: usize) -> io::Result<(TcpStream, Rc<Kept>)> {
+    /// Never reads, whatever it is told.
+    struct Deaf {
+        socket: TcpStream,
+        turns: Cell<u32>,
+    }
+
+    impl Source for Deaf {
+        fn socket(&self) -> &TcpStream {
+            &self.socket
+        }
+
+        fn turn(&self, _gulp: bool, _now: Instant) -> Turned {
+            self.turns.set(self.turns.get() + 1);
+            Turned::Empty
+        }
+
+        fn approach(&self) {}
+
+        fn fetch(&self) {}
+    }
+
+    /// A peer's end of a connection, and ours.
+    fn connected() -> io::Result<(TcpStream, TcpStream)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let peer = TcpStream::connect(listener.local_addr()?)?;
         let (socket, _) = listener.accept()?;
         socket.set_nonblocking(true)?;
+        Ok((peer, socket))
+    }
+
+    /// Who sends, and who never reads it.
+    fn deaf() -> io::Result<(TcpStream, Rc<Deaf>)> {
+        let (peer, socket) = connected()?;
+        let turns = Cell::default();
+        Ok((peer, Rc::new(Deaf { socket, turns })))
+    }
+
+    /// Who sends, and who is to read it.
+    fn pair(room: usize) -> io::Result<(TcpStream, Rc<Kept>)> {
+        let (peer, socket) = connected()?;
         let kept = Kept {
             socket,
             room,
@@ -520,6 +554,26 @@ mod tests {
             until(|| !other.bytes.borrow().is_empty()).await;
             assert_eq!(one.turns.get(), turns);
             assert_eq!(Rc::strong_count(&one), 1, "nobody else keeps it");
+            Ok(())
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn who_takes_the_seat_of_one_that_hung_up_has_not_hung_up() -> io::Result<()> {
+        let intake = intake(Duration::ZERO, NoDelay::Always)?;
+        serving(&intake, async {
+            let (peer, gone) = deaf()?;
+            let seat = intake.seat(gone.clone())?;
+            drop(peer);
+            until(|| gone.turns.get() > 100).await;
+            drop(seat);
+            let (_peer, next) = deaf()?;
+            let _seat = intake.seat(next.clone())?;
+            until(|| next.turns.get() > 0).await;
+            time::sleep(Duration::from_millis(50)).await;
+            let turns = next.turns.get();
+            assert!(turns < 10, "{turns} turns, though nothing comes");
             Ok(())
         })
         .await
