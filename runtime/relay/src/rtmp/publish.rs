@@ -34,10 +34,10 @@ static BAD_FRAMES: Throttle = Throttle::new(Duration::from_secs(1));
 /// # Errors
 /// If the socket was lost on its way to the shard's intake or back.
 pub(super) async fn publish(
-    mut connection: Connection,
+    mut connection: Box<Connection>,
     path: &StreamPath,
     backup: bool,
-) -> io::Result<(Connection, Result<(), Ended>)> {
+) -> io::Result<(Box<Connection>, Result<(), Ended>)> {
     let publisher = match begin(&mut connection, path, backup) {
         Ok(publisher) => publisher,
         Err(ended) => return Ok((connection, Err(ended))),
@@ -52,7 +52,8 @@ pub(super) async fn publish(
     let reception = Rc::into_inner(reception).expect("the intake has let go of it");
     let (connection, socket) = reception.into_parts();
     let socket = Rc::new(TcpStream::from_std(socket)?);
-    let (mut connection, ()) = connection.exchange(socket);
+    let (connection, ()) = connection.exchange(socket);
+    let mut connection = Box::new(connection);
     if matches!(ended, Err(Ended::TakenOver)) {
         let status = Status::error(code::PUBLISH_BAD_NAME, Ended::TakenOver.to_string());
         connection.session.send_status(status);

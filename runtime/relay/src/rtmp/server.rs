@@ -86,7 +86,8 @@ pub(crate) async fn serve(
         return;
     }
     let session = Session::new(CONFIG.clone(), random());
-    let connection = Connection {
+    // Boxed, for it is handed on: a future keeps room for what it is given, and again for what it gets back.
+    let connection = Box::new(Connection {
         shard,
         socket: Rc::new(socket),
         peer,
@@ -94,7 +95,7 @@ pub(crate) async fn serve(
         settings,
         introduction: None,
         introduced: Instant::now(),
-    };
+    });
     let ended = match connection.run().await {
         Ok((mut connection, ended)) => {
             // Boxed, as all that a connection does: it keeps memory for what it does now, not for what it
@@ -125,7 +126,7 @@ impl Connection {
     ///
     /// # Errors
     /// If the socket was lost.
-    async fn run(mut self) -> io::Result<(Self, Ended)> {
+    async fn run(mut self: Box<Self>) -> io::Result<(Box<Self>, Ended)> {
         loop {
             let greeted = Box::pin(self.greet_in_time()).await;
             let served = match greeted {
